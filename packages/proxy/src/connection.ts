@@ -1,0 +1,49 @@
+import type { Message } from './message.ts'
+import type { Scope } from './scope.ts'
+import type { Side } from './side.ts'
+
+/** 'opening' until the 101 was written to the client; 'closing' from the first close frame; 'closed' when both legs have ended. */
+export type ConnectionState = 'opening' | 'open' | 'closing' | 'closed'
+
+export interface SendOptions {
+  /** 'tail' joins the queue behind what is held or delayed; 'now' overtakes it. @default 'tail' */
+  readonly at?: 'tail' | 'now'
+}
+
+/** One WebSocket of a client, with the upstream leg behind it. */
+export interface Connection {
+  /** From 1, in the order of their handshakes, over the whole proxy. */
+  readonly id: number
+  /** Handshakes of this scope's tree to that host so far, this one included: 1 is the first. */
+  readonly attempt: number
+  readonly scope: Scope
+  /** Host as the client meant it, without the port. */
+  readonly host: string
+  readonly port: number
+  /** As the client meant it, whatever `route` or `redirect` did. */
+  readonly url: string
+  readonly path: string
+  /** Repeated keys become arrays. */
+  readonly query: Readonly<Record<string, string | string[]>>
+  /** Request headers, lower-cased; repeated ones joined as Node does. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Request headers as sent: names and values in turn, in order and case. */
+  readonly rawHeaders: readonly string[]
+  /** The subprotocol that upstream selected, or ''. */
+  readonly protocol: string
+  readonly state: ConnectionState
+  /** When its upgrade request arrived, in ms since the proxy started. */
+  readonly at: number
+
+  /** Encodes with the codec and writes at the tail, or overtaking what is held; meets no rule. @throws MidwireError if closed or not encodable. */
+  sendToClient(value: unknown, options?: SendOptions): void
+  sendToServer(value: unknown, options?: SendOptions): void
+  /** Writes a close frame (RFC 6455 §5.5.1); the reply is swallowed. @throws MidwireError on a code that must not be sent, or a reason over 123 bytes. */
+  close(code?: number, reason?: string, options?: { readonly to?: Side | 'both' }): void
+  /** Ends both legs with FIN and no close frame; what is held is discarded, with a journal line. */
+  terminate(): void
+  /** Ends both legs with RST. */
+  reset(): void
+  /** Lets a held message go. Called by the handle of its rule. */
+  release(message: Message): void
+}

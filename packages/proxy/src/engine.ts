@@ -1,0 +1,80 @@
+import type { SecureContextOptions } from 'node:tls'
+import type { Codec } from './codec.ts'
+import type { Connection } from './connection.ts'
+import type { Journal } from './journal/journal.ts'
+import type { MessageRule, Rule } from './rule/rule.ts'
+import type { RuleSet } from './rule/rule-set.ts'
+import type { Message } from './message.ts'
+import type { Scope } from './scope.ts'
+
+/** Something that must fail the test it belongs to: a rule's function that threw, a decision that never came, a codec that broke. */
+export interface EngineFailure {
+  readonly scope: Scope
+  readonly rule: Rule | undefined
+  readonly message: Message | undefined
+  readonly error: Error
+}
+
+/** A connection that a client of an ended scope tried to open, or left open. */
+export interface Leak {
+  readonly scope: Scope
+  readonly host: string
+  readonly port: number
+  /** Stack of the call that opened it. */
+  readonly stack: string | undefined
+}
+
+export interface ProxyOptions {
+  /** Turns payloads into messages. @default binary: every payload is its own bytes */
+  codec?: Codec<never> | Codec<unknown>
+  /** Host name (or `host:port`) → http(s) URL of the server that stands in for it. @default {} */
+  route?: Readonly<Record<string, string>>
+  /** `false` tunnels that host untouched. @default every host is intercepted */
+  intercept?: Readonly<Record<string, boolean>>
+  /** 'real' dials what the client meant; 'none' refuses whatever no rule answers; a URL sends every host there. @default 'real' */
+  upstream?: 'real' | 'none' | (string & {})
+  /** Bytes of payload that the journal keeps; over it the oldest go, never the counts. @default 64 MiB */
+  journalLimit?: number
+  /** Bytes that may queue behind a hold, per connection and direction, before reading stops. @default 16 MiB */
+  holdLimit?: number
+  /** ms that a handler may take. @default 5000 */
+  decisionTimeout?: number | ((rule: MessageRule) => number)
+  /** Everything random draws from it. @default from the clock */
+  seed?: number
+  /** Certificate and key of the authority that signs the leaves, in PEM. @default one made for this proxy */
+  authority?: { readonly cert: string; readonly key: string }
+  /** Capture this process's own connections. @default true */
+  capture?: boolean
+  /** Traffic outside any scope belongs to the root scope instead of being relayed unseen. @default false */
+  adoptUnscoped?: boolean
+  onFailure?: (failure: EngineFailure) => void
+  onLeak?: (leak: Leak) => void
+}
+
+/** What `startProxy` returns: what you hold is running; disposing it stops it and waits until its ports are free. */
+export interface ProxyEngine extends AsyncDisposable {
+  readonly journal: Journal
+  readonly rules: RuleSet
+  readonly root: Scope
+  readonly codec: Codec<unknown>
+  readonly seed: number
+  /** Every WebSocket since the start, closed ones included, in the order of their handshakes. */
+  readonly connections: readonly Connection[]
+  /** The CA certificate, in PEM, for clients that must be told. */
+  readonly certificate: string
+  /** `http://127.0.0.1:port`: an HTTP proxy (absolute form, CONNECT). */
+  readonly url: string
+  /** A loopback URL that stands for `url` and leads there through the engine; its traffic belongs to `scope`. @default root */
+  urlFor(url: string, scope?: Scope): string
+  /** Key and leaf certificate for a host name, signed by this run's authority: for TLS servers of tests. */
+  issue(host: string): Required<Pick<SecureContextOptions, 'key' | 'cert'>>
+  /** ms since the proxy started. */
+  now(): number
+  openScope(name: string, parent?: Scope): Scope
+  /** Runs `fn` with `scope` as the scope of what it opens (AsyncLocalStorage). */
+  run<T>(scope: Scope, fn: () => T): T
+  currentScope(): Scope | undefined
+  /** Releases what is held, in order, closes the scope's connections (1001, then FIN), and refuses its later ones. */
+  endScope(scope: Scope): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,63 @@
+import type { Connection } from '../connection.ts'
+import type { Message } from '../message.ts'
+import type { Scope } from '../scope.ts'
+import type { Side } from '../side.ts'
+
+interface EventBase {
+  /** Total order over everything that the proxy saw. */
+  readonly seq: number
+  /** ms since the proxy started. */
+  readonly at: number
+  readonly scope: Scope
+}
+
+/** One HTTP request and its response, filled in as they go by. */
+export interface Exchange {
+  /** From 1, over the whole proxy. */
+  readonly id: number
+  readonly method: string
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  readonly path: string
+  readonly query: Readonly<Record<string, string | string[]>>
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly rawHeaders: readonly string[]
+  readonly at: number
+  readonly response: ExchangeResponse | undefined
+  /** When the last byte of the response was written; `undefined` until then. */
+  readonly endedAt: number | undefined
+  /** Why it ended early, if it did. */
+  readonly failure: string | undefined
+  readonly requestBytes: number
+  readonly responseBytes: number
+}
+
+export interface ExchangeResponse {
+  readonly status: number
+  readonly statusText: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly rawHeaders: readonly string[]
+  readonly at: number
+}
+
+/** All that can be seen on the wire. */
+export type TrafficEvent =
+  /** A client asked for a TCP connection, in the order of asking. */
+  | (EventBase & { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly outcome: () => string })
+  /** An upgrade request arrived. */
+  | (EventBase & { readonly kind: 'handshake'; readonly connection: Connection })
+  /** The 101 was written to the client. */
+  | (EventBase & { readonly kind: 'connection'; readonly connection: Connection })
+  | (EventBase & { readonly kind: 'message'; readonly connection: Connection; readonly from: Side; readonly message: Message })
+  | (EventBase & { readonly kind: 'ping' | 'pong'; readonly connection: Connection; readonly from: Side; readonly payload: Uint8Array })
+  /** `code` 1005 stands for an empty close frame (RFC 6455 §7.1.5). */
+  | (EventBase & { readonly kind: 'close'; readonly connection: Connection; readonly from: Side; readonly code: number; readonly reason: string })
+  /** A leg ended: FIN or RST. */
+  | (EventBase & { readonly kind: 'end'; readonly connection: Connection; readonly from: Side; readonly how: 'fin' | 'rst' })
+  /** Midwire itself did something on a connection: wrote, closed, terminated, discarded. `from` is the side it stood in for, if one. */
+  | (EventBase & { readonly kind: 'injected'; readonly connection: Connection; readonly to: Side; readonly what: string; readonly bytes: Uint8Array })
+  | (EventBase & { readonly kind: 'request'; readonly exchange: Exchange })
+  | (EventBase & { readonly kind: 'response'; readonly exchange: Exchange })
+  /** A line for people: a protocol error, a discard, a pause of reading, a refused late connection. */
+  | (EventBase & { readonly kind: 'note'; readonly connection: Connection | undefined; readonly text: string })

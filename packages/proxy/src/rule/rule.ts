@@ -1,0 +1,106 @@
+import type { Connection } from '../connection.ts'
+import type { Message } from '../message.ts'
+import type { Scope } from '../scope.ts'
+import type { Side } from '../side.ts'
+import type { SourceLine } from '../source-line.ts'
+import type { Verdict } from './verdict.ts'
+
+/** A predicate with the words for it. Built by `match.ts` from a partial object, a function, or nothing. */
+export interface Match<V = unknown, M = unknown> {
+  test(value: V, subject: M): boolean
+  /** For transcripts: `{ action: "ATTACH" }`, `m => m.action === 'MESSAGE'`, or 'any'. */
+  readonly text: string
+  /** Why this value does not match, in a few words; `undefined` if it does or nothing helpful can be said. */
+  explain?(value: V): string | undefined
+  /** Literal `host` of the match, if it names one: tells which hosts a rule could answer for. */
+  readonly host?: string
+}
+
+/** Counts only matches since the declaration; also those that a newer rule decided. */
+export interface Selection {
+  /** Act on the k-th match only, from 1. */
+  readonly nth?: number
+  /** Act at most this often. */
+  readonly times?: number
+}
+
+/** Done in the same turn as the verdict, with nothing in between; 'terminate' and 'close' once what was written before is flushed. */
+export type FollowUp =
+  | { readonly kind: 'terminate' }
+  | { readonly kind: 'close'; readonly code: number; readonly reason: string }
+  | { readonly kind: 'send'; readonly to: Side; readonly value: unknown }
+
+export type MessageAction =
+  | { readonly kind: 'observe'; readonly fn: (value: unknown, message: Message) => void }
+  | { readonly kind: 'drop' }
+  | { readonly kind: 'delay'; readonly ms: number }
+  | { readonly kind: 'hold'; readonly others: 'wait' | 'pass' }
+  /** `fn` gets a value of its own to change; what it returns is sent, or what it changed if it returns `undefined`. */
+  | { readonly kind: 'patch'; readonly fn: (value: unknown, message: Message) => unknown }
+  | { readonly kind: 'replace'; readonly fn: (value: unknown, message: Message) => unknown }
+  /** `undefined` passes. */
+  | { readonly kind: 'handle'; readonly fn: (value: unknown, message: Message) => Promise<Verdict | undefined> | Verdict | undefined }
+
+/** TCP phase: decided before a byte is read. */
+export type ConnectAction = { readonly kind: 'refuse' } | { readonly kind: 'failDns' } | { readonly kind: 'timeout' }
+
+/** Handshake phase of a WebSocket: decided when its upgrade request has been read. */
+export type HandshakeAction =
+  | { readonly kind: 'respondWith'; readonly status: number; readonly body: Uint8Array; readonly headers: readonly string[] }
+  | { readonly kind: 'hold' }
+  | { readonly kind: 'redirect'; readonly url: string }
+
+interface RuleBase extends Selection {
+  readonly scope: Scope
+  readonly at: SourceLine
+  /** As in `named()`; transcripts fall back to the start and the place: `onServerMessage (channel.test.ts:35)`. */
+  readonly name?: string
+  /** 'onClientMessage', 'onConnect' …: the word the test used. */
+  readonly start: string
+  readonly optional: boolean
+  /** Only this connection. */
+  readonly connection?: Connection
+}
+
+export interface MessageRule extends RuleBase {
+  readonly on: 'message'
+  /** `undefined`: both directions. */
+  readonly from: Side | undefined
+  readonly match: Match<unknown, Message>
+  readonly action: MessageAction
+  readonly then: readonly FollowUp[]
+}
+
+export interface ConnectRule extends RuleBase {
+  readonly on: 'connect'
+  readonly match: Match<ConnectTarget, ConnectTarget>
+  readonly action: ConnectAction
+}
+
+export interface HandshakeRule extends RuleBase {
+  readonly on: 'handshake'
+  readonly match: Match<HandshakeFacts, HandshakeFacts>
+  readonly action: HandshakeAction
+}
+
+/** What a TCP-phase match sees: the destination as the client named it. */
+export interface ConnectTarget {
+  readonly host: string
+  readonly port: number
+}
+
+/** What a handshake match sees. */
+export interface HandshakeFacts {
+  readonly host: string
+  readonly port: number
+  readonly url: string
+  readonly path: string
+  readonly query: Readonly<Record<string, string | string[]>>
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Subprotocols that the client offers, in order. */
+  readonly protocol: readonly string[]
+  readonly attempt: number
+}
+
+/** What the test declared, as frozen plain data. */
+export type Rule = MessageRule | ConnectRule | HandshakeRule
