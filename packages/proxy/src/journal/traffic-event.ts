@@ -52,11 +52,23 @@ export type TrafficEvent =
   | (EventBase & { readonly kind: 'message'; readonly connection: Connection; readonly from: Side; readonly message: Message })
   | (EventBase & { readonly kind: 'ping' | 'pong'; readonly connection: Connection; readonly from: Side; readonly payload: Uint8Array })
   /** `code` 1005 stands for an empty close frame (RFC 6455 §7.1.5). */
-  | (EventBase & { readonly kind: 'close'; readonly connection: Connection; readonly from: Side; readonly code: number; readonly reason: string })
+  | (EventBase & {
+      readonly kind: 'close'
+      readonly connection: Connection
+      readonly from: Side
+      readonly code: number
+      readonly reason: string
+    })
   /** A leg ended: FIN or RST. */
   | (EventBase & { readonly kind: 'end'; readonly connection: Connection; readonly from: Side; readonly how: 'fin' | 'rst' })
   /** Midwire itself did something on a connection: wrote, closed, terminated, discarded. `from` is the side it stood in for, if one. */
-  | (EventBase & { readonly kind: 'injected'; readonly connection: Connection; readonly to: Side; readonly what: string; readonly bytes: Uint8Array })
+  | (EventBase & {
+      readonly kind: 'injected'
+      readonly connection: Connection
+      readonly to: Side
+      readonly what: string
+      readonly bytes: Uint8Array
+    })
   | (EventBase & { readonly kind: 'request'; readonly exchange: Exchange })
   | (EventBase & { readonly kind: 'response'; readonly exchange: Exchange })
   /** A line for people: a protocol error, a discard, a pause of reading, a refused late connection. */

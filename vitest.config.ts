@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+import type { TestProjectInlineConfiguration } from 'vitest/config'
+
+/** Packages need no settings of their own but these; examples bring the vitest.config.ts that a reader would write. */
+function packageTests(name: string): TestProjectInlineConfiguration {
+  return { extends: true, test: { name, root: `packages/${name}`, include: ['src/**/*.test.ts'] } }
+}
+
+export default defineConfig({
+  test: {
+    projects: [packageTests('proxy'), packageTests('sdk'), packageTests('vitest-plugin'), 'examples/graphql-ws'],
+  },
+})
