@@ -1,0 +1,23 @@
+import type { Client, ClientOptions, MessageType } from 'graphql-ws'
+import { createClient } from 'graphql-ws'
+
+/** The host that the client is deployed against; no test changes it. */
+export const endpoint = 'wss://api.example.com/graphql'
+
+/** What travels in the text messages of graphql-transport-ws, as far as tests look at it. */
+export interface WireMessage {
+  readonly type: `${MessageType}`
+  readonly id?: string
+  readonly payload?: { readonly query?: string; readonly data?: { readonly countdown: number } }
+}
+
+/** The client of the application, which retries at once. */
+export function openClient(options: Partial<ClientOptions> = {}): Client {
+  return createClient({ url: endpoint, retryWait: async () => {}, ...options })
+}
+
+/** Subscribes to a countdown and calls `onNumber` with each number. @throws what graphql-ws gives up with */
+export async function countdown(client: Client, from: number, onNumber: (n: number) => void): Promise<void> {
+  const query = 'subscription ($from: Int!) { countdown(from: $from) }'
+  for await (const { data } of client.iterate<{ countdown: number }>({ query, variables: { from } })) if (data) onNumber(data.countdown)
+}
