@@ -1,1 +1,131 @@
-export class RuleSet {}
+import type { Connection } from '../connection.ts'
+import type { Scope } from '../scope.ts'
+import type { Side } from '../side.ts'
+import type { ConnectRule, ConnectTarget, HandshakeFacts, HandshakeRule, Match, MessageRule, Rule } from './rule.ts'
+import { RuleRun } from './rule-run.ts'
+
+/** A rule whose match threw: its test must fail; the rule counts as not matching. */
+export type RuleFailure<R extends Rule> = (run: RuleRun<R>, error: unknown) => void
+
+/** The live rules of all scopes. */
+export class RuleSet {
+  readonly #messages = new Set<RuleRun<MessageRule>>()
+  readonly #connects = new Set<RuleRun<ConnectRule>>()
+  readonly #handshakes = new Set<RuleRun<HandshakeRule>>()
+  readonly #listeners = new Set<() => void>()
+  #order = 0
+  #version = 0
+
+  /** Grows whenever the set of live rules changes. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** Every live rule, in the order of declaration. */
+  get runs(): readonly RuleRun[] {
+    const all: RuleRun[] = [...this.#messages, ...this.#connects, ...this.#handshakes]
+    return all.sort((a, b) => a.order - b.order)
+  }
+
+  add<R extends Rule>(rule: R): RuleRun<R>
+  add(rule: Rule): RuleRun<MessageRule> | RuleRun<ConnectRule> | RuleRun<HandshakeRule> {
+    switch (rule.on) {
+      case 'message':
+        return this.#start(rule, this.#messages)
+      case 'connect':
+        return this.#start(rule, this.#connects)
+      case 'handshake':
+        return this.#start(rule, this.#handshakes)
+    }
+  }
+
+  /** Disposes the rules of `scope` and of everything inside it. */
+  endScope(scope: Scope): void {
+    for (const run of [...this.#messages, ...this.#connects, ...this.#handshakes]) if (scope.contains(run.rule.scope)) run.dispose()
+    // Rules of the scopes around it apply to its connections no more.
+    this.#changed()
+  }
+
+  /** Calls `listener` after each change; returns what stops that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** The rules that a message of `connection` sent by `from` meets, in the order of asking. Hold on to it while `version` stays. */
+  messageRules(connection: Connection, from: Side): readonly RuleRun<MessageRule>[] {
+    return inOrder(this.#messages, connection.scope).filter(
+      ({ rule }) => (rule.from === undefined || rule.from === from) && (rule.connection === undefined || rule.connection === connection),
+    )
+  }
+
+  /** The TCP-phase rules for traffic of `scope`, in the order of asking. */
+  connectRules(scope: Scope): readonly RuleRun<ConnectRule>[] {
+    return inOrder(this.#connects, scope)
+  }
+
+  /** The handshake rules for traffic of `scope`, in the order of asking. */
+  handshakeRules(scope: Scope): readonly RuleRun<HandshakeRule>[] {
+    return inOrder(this.#handshakes, scope)
+  }
+
+  /** Asks the TCP-phase rules, counts matches and acts, and returns the rule that decides. */
+  decideConnect(scope: Scope, target: ConnectTarget, onFailure: RuleFailure<ConnectRule>): RuleRun<ConnectRule> | undefined {
+    return decide(this.connectRules(scope), target, onFailure)
+  }
+
+  /** Asks the handshake rules, counts matches and acts, and returns the rule that decides. */
+  decideHandshake(scope: Scope, facts: HandshakeFacts, onFailure: RuleFailure<HandshakeRule>): RuleRun<HandshakeRule> | undefined {
+    return decide(this.handshakeRules(scope), facts, onFailure)
+  }
+
+  /** True if a live rule could answer a client of `scope` for `host` without upstream: then the client is accepted first. */
+  couldAnswer(scope: Scope, host: string): boolean {
+    return this.handshakeRules(scope).some(
+      run => run.canAct && run.rule.action.kind !== 'hold' && (run.rule.match.host === undefined || run.rule.match.host === host),
+    )
+  }
+
+  #start<R extends Rule>(rule: R, runs: Set<RuleRun<R>>): RuleRun<R> {
+    const run: RuleRun<R> = new RuleRun(rule, this.#order++, () => {
+      runs.delete(run)
+      this.#changed()
+    })
+    runs.add(run)
+    this.#changed()
+    return run
+  }
+
+  #changed(): void {
+    this.#version++
+    for (const listener of [...this.#listeners]) listener()
+  }
+}
+
+/** Deeper scopes first, a test's before those of the blocks around it; then the newest first. */
+function inOrder<R extends Rule>(runs: Iterable<RuleRun<R>>, scope: Scope): RuleRun<R>[] {
+  if (scope.ended) return []
+  return [...runs]
+    .filter(({ rule }) => !rule.scope.ended && rule.scope.isRelatedTo(scope))
+    .sort((a, b) => b.rule.scope.depth - a.rule.scope.depth || b.order - a.order)
+}
+
+function decide<S extends ConnectTarget | HandshakeFacts, R extends ConnectRule | HandshakeRule>(runs: readonly RuleRun<R>[], subject: S, onFailure: RuleFailure<R>): RuleRun<R> | undefined {
+  let decided: RuleRun<R> | undefined
+  for (const run of runs) {
+    const match: Match<S, S> = run.rule.match
+    try {
+      if (!match.test(subject, subject) || !run.countMatch()) continue
+    } catch (error) {
+      onFailure(run, error)
+      continue
+    }
+    if (decided) {
+      run.shadow()
+      continue
+    }
+    run.countAct()
+    decided = run
+  }
+  return decided
+}

@@ -1,0 +1,29 @@
+const maxLength = 120
+
+/** A value in one short line for people: `{ action: "ATTACH", channel: "a" }`. */
+export function describeValue(value: unknown): string {
+  const text = describe(value, 0)
+  return text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text
+}
+
+function describe(value: unknown, depth: number): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'function') return value.name === '' ? 'a function' : `function ${value.name}`
+  if (typeof value !== 'object' || value === null) return String(value)
+  if (value instanceof RegExp) return value.toString()
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
+  if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`
+  if ('asymmetricMatch' in value) return describeMatcher(value)
+  if (depth > 3) return '…'
+  if (Array.isArray(value)) return `[${value.slice(0, 12).map(item => describe(item, depth + 1)).join(', ')}${value.length > 12 ? ', …' : ''}]`
+  const entries = Object.entries(value).slice(0, 12)
+  if (entries.length === 0) return '{}'
+  return `{ ${entries.map(([key, item]) => `${/^[\w$]+$/.test(key) ? key : JSON.stringify(key)}: ${describe(item, depth + 1)}`).join(', ')} }`
+}
+
+/** vitest's matchers name themselves: `Any<String>`, `StringContaining "a"`. */
+function describeMatcher(matcher: object): string {
+  if ('toAsymmetricMatcher' in matcher && typeof matcher.toAsymmetricMatcher === 'function') return String(matcher.toAsymmetricMatcher())
+  return matcher.toString === Object.prototype.toString ? 'an asymmetric matcher' : String(matcher)
+}

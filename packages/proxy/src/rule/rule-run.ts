@@ -1,0 +1,104 @@
+import type { Message } from '../message.ts'
+import type { Rule } from './rule.ts'
+
+/** A live rule: what was declared, and what has come of it so far. */
+export class RuleRun<R extends Rule = Rule> {
+  readonly rule: R
+  /** Later ones are asked first. */
+  readonly order: number
+  readonly #messages: Message[] = []
+  readonly #held = new Set<Message>()
+  readonly #listeners = new Set<() => void>()
+  readonly #onDispose: () => void
+  #matched = 0
+  #acted = 0
+  #shadowed = false
+  #disposed = false
+
+  constructor(rule: R, order: number, onDispose: () => void) {
+    this.rule = rule
+    this.order = order
+    this.#onDispose = onDispose
+  }
+
+  /** How often the match was true since the declaration, also where a newer rule decided. */
+  get matched(): number {
+    return this.#matched
+  }
+
+  /** How often it acted: decided, or was shown a message it observes. */
+  get acted(): number {
+    return this.#acted
+  }
+
+  /** True once it would have acted on something that a newer rule decided. */
+  get shadowed(): boolean {
+    return this.#shadowed
+  }
+
+  get disposed(): boolean {
+    return this.#disposed
+  }
+
+  /** The messages it acted on, in order of arrival. */
+  get messages(): readonly Message[] {
+    return this.#messages
+  }
+
+  /** The messages it holds now, in order of arrival. */
+  get held(): readonly Message[] {
+    return [...this.#held]
+  }
+
+  /** True while it could still act on a match to come. */
+  get canAct(): boolean {
+    const { times, nth } = this.rule
+    return !this.#disposed && (times === undefined || this.#acted < times) && (nth === undefined || this.#matched < nth)
+  }
+
+  /** Counts a match. True if `nth` and `times` let the rule act on it. */
+  countMatch(): boolean {
+    this.#matched++
+    const { times, nth } = this.rule
+    return (nth === undefined || this.#matched === nth) && (times === undefined || this.#acted < times)
+  }
+
+  countAct(message?: Message): void {
+    this.#acted++
+    if (message) this.#messages.push(message)
+    this.#changed()
+  }
+
+  shadow(): void {
+    this.#shadowed = true
+  }
+
+  /** Called by the session when it starts to hold `message` for this rule. */
+  hold(message: Message): void {
+    this.#held.add(message)
+    this.#changed()
+  }
+
+  /** Called by the session when `message` was released or discarded. */
+  unhold(message: Message): void {
+    if (this.#held.delete(message)) this.#changed()
+  }
+
+  /** Calls `listener` after each act, hold, release and at the disposal; returns what stops that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** The rule meets nothing any more; what it decided stays decided, and what it holds stays held until released. */
+  dispose(): void {
+    if (this.#disposed) return
+    this.#disposed = true
+    this.#onDispose()
+    this.#changed()
+  }
+
+  #changed(): void {
+    if (this.#listeners.size > 0) for (const listener of [...this.#listeners]) listener()
+  }
+}
