@@ -2,7 +2,7 @@ import type { SecureContextOptions } from 'node:tls'
 import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
 import type { Journal } from './journal/journal.ts'
-import type { MessageRule, Rule } from './rule/rule.ts'
+import type { HandshakeRule, MessageRule, Rule } from './rule/rule.ts'
 import type { RuleSet } from './rule/rule-set.ts'
 import type { Message } from './message.ts'
 import type { Scope } from './scope.ts'
@@ -74,6 +74,10 @@ export interface ProxyEngine extends AsyncDisposable {
   /** Runs `fn` with `scope` as the scope of what it opens (AsyncLocalStorage). */
   run<T>(scope: Scope, fn: () => T): T
   currentScope(): Scope | undefined
+  /** The connections whose handshake this `hold` rule holds now, oldest first; the journal's followers are told of each change. */
+  heldBy(rule: HandshakeRule): readonly Connection[]
+  /** Lets a held handshake go on; nothing happens if it is not held any more. */
+  releaseHandshake(connection: Connection): void
   /** Releases what is held, in order, closes the scope's connections (1001, then FIN), and refuses its later ones. */
   endScope(scope: Scope): Promise<void>
   close(): Promise<void>
