@@ -1,0 +1,45 @@
+import type { Server } from 'node:net'
+import type { EngineContext } from '../engine-context.ts'
+import { authority, targetOf } from '../http/target.ts'
+import { HttpConnection } from '../http/http-connection.ts'
+import { withHeader } from '../http/upgrade.ts'
+import { Leg } from '../io/leg.ts'
+import { openUpstream } from '../io/intake.ts'
+import type { Scope } from '../scope.ts'
+import { bindLoopback } from './loopback-port.ts'
+import { parseUpstream } from './route.ts'
+import { ToldClient } from './told-client.ts'
+
+/** A loopback port that stands for one upstream origin: plain towards the client, and as the origin says towards the server. */
+export function listenReverse(engine: EngineContext, origin: string, scope: Scope): { readonly port: number; readonly server: Server } {
+  const { host, port, secure } = parseUpstream('urlFor', origin)
+  const hostHeader = authority(host, port, secure)
+  return bindLoopback(socket => {
+    const inbound = new ToldClient(socket, { host, port }, scope)
+    const client = new Leg(socket)
+    engine.legs.add(scope, client)
+    const attempt = engine.tcpAttempt(scope, inbound.destination)
+    const rule = engine.decideConnect(scope, inbound.destination)
+    if (rule) {
+      // The client is connected to us already: what it can still be shown is a connection that dies, or one that says nothing.
+      attempt.outcome = `${rule.action.kind} by a rule`
+      if (rule.action.kind === 'timeout') engine.park(scope, inbound)
+      else client.reset()
+      return
+    }
+    attempt.outcome = 'connected'
+    new HttpConnection(engine, {
+      client,
+      destination: inbound.destination,
+      scopeOf: () => scope,
+      stack: undefined,
+      onUnreachable: 'reset',
+      locate: (scheme, request) => ({
+        target: targetOf(scheme, secure, inbound.destination, hostHeader, request.url ?? ''),
+        requestTarget: request.url ?? '',
+        headers: withHeader(request.rawHeaders, 'host', hostHeader),
+      }),
+      openUpstream: (_target, to) => openUpstream(engine, inbound, to ?? engine.routes.find(inbound.destination), secure),
+    })
+  })
+}

@@ -1,0 +1,65 @@
+import { type Socket, Socket as NetSocket, type TcpNetConnectOpts } from 'node:net'
+import type { Scope } from '../scope.ts'
+import type { Destination, Inbound } from './inbound.ts'
+import { original } from './original.ts'
+
+/**
+ * A client that was told to use the proxy, by URL or by CONNECT: it is connected already, so that a failure can only reset it, and
+ * nothing is known of its TLS options.
+ */
+export class ToldClient implements Inbound {
+  readonly destination: Destination
+  readonly scope: Scope | undefined
+  readonly stack = undefined
+  readonly gone: AbortSignal
+  readonly #socket: Socket
+
+  constructor(socket: Socket, destination: Destination, scope: Scope | undefined) {
+    this.#socket = socket
+    this.destination = destination
+    this.scope = scope
+    const gone = new AbortController()
+    this.gone = gone.signal
+    socket.once('close', () => gone.abort())
+    socket.on('error', () => {
+      // 'close' follows.
+    })
+  }
+
+  exchangeScope(): Scope | undefined {
+    return this.scope
+  }
+
+  tlsOptions(): undefined {
+    return undefined
+  }
+
+  tlsObstacle(): undefined {
+    return undefined
+  }
+
+  dial(to?: TcpNetConnectOpts): Promise<Socket> {
+    return dialDirectly(to ?? this.destination)
+  }
+
+  accept(): Promise<Socket> {
+    return Promise.resolve(this.#socket)
+  }
+
+  fail(): void {
+    this.#socket.resetAndDestroy()
+  }
+}
+
+/** Connects past the capture. @throws the error of the socket */
+export function dialDirectly(to: TcpNetConnectOpts): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = new NetSocket({ allowHalfOpen: true })
+    socket.once('error', reject)
+    const connect = original(NetSocket.prototype.connect) as (this: Socket, options: TcpNetConnectOpts, listener: () => void) => Socket
+    connect.call(socket, { ...to, noDelay: true }, () => {
+      socket.off('error', reject)
+      resolve(socket)
+    })
+  })
+}

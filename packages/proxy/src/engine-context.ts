@@ -1,0 +1,48 @@
+import type { Destination, Inbound } from './capture/inbound.ts'
+import type { Routes } from './capture/route.ts'
+import type { Connection } from './connection.ts'
+import type { EngineFailure, Leak } from './engine.ts'
+import type { Exchanges } from './http/exchanges.ts'
+import type { HttpFront } from './http/front.ts'
+import type { Clock } from './io/clock.ts'
+import type { Connections } from './io/connections.ts'
+import type { OpenLegs } from './io/open-legs.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { ConnectRule, HandshakeFacts, HandshakeRule, MessageRule } from './rule/rule.ts'
+import type { Scope } from './scope.ts'
+import type { Session } from './session/session.ts'
+import type { Authority } from './tls/authority.ts'
+
+/** What one connection needs of the proxy that it goes through. */
+export interface EngineContext {
+  readonly options: ResolvedOptions
+  readonly clock: Clock
+  readonly routes: Routes
+  readonly authority: Authority
+  readonly front: HttpFront
+  readonly sockets: Connections
+  readonly exchanges: Exchanges
+  readonly legs: OpenLegs
+  /** ms that the handler of a rule may take. */
+  readonly decisionTimeout: (rule: MessageRule) => number
+  /** Scope of captured traffic: its own, or the root where traffic outside any scope is adopted. */
+  scopeOf(scope: Scope | undefined): Scope | undefined
+  run<T>(scope: Scope, fn: () => T): T
+  /** Journals that a client asked for a TCP connection; its outcome is filled in later. */
+  tcpAttempt(scope: Scope | undefined, destination: Destination): { outcome: string }
+  decideConnect(scope: Scope, destination: Destination): ConnectRule | undefined
+  decideHandshake(scope: Scope, facts: HandshakeFacts): HandshakeRule | undefined
+  /** Resolves when the rule lets the handshake go on, or its scope has ended. */
+  holdHandshake(rule: HandshakeRule, connection: Connection): Promise<void>
+  releaseHandshake(connection: Connection): void
+  /** True for a port that the engine itself listens on. */
+  isOwn(destination: Destination): boolean
+  /** True if a live rule could answer for this destination, so that upstream must not be dialled first. */
+  mayAnswer(scope: Scope, destination: Destination): boolean
+  /** Keeps a connect that is never to succeed until its client gives up or its scope ends. */
+  park(scope: Scope, inbound: Inbound): void
+  startSession(connection: Connection, protocol: string, deflate: boolean): Session
+  note(connection: Connection | undefined, scope: Scope | undefined, text: string): void
+  fail(failure: EngineFailure): void
+  leak(leak: Leak): void
+}

@@ -1,0 +1,37 @@
+import { ClientRequest, type IncomingMessage, ServerResponse } from 'node:http'
+
+// Node adds Connection, Transfer-Encoding and Content-Length headers where it misses them, unless they were removed by name, and
+// remembers that in three fields that it sets in the constructor. A head that is relayed must go out as it came in: for these two
+// classes all three always count as removed. (Node's `_storeHeader` has read them under these names since version 8.)
+
+/** A response whose head goes out exactly as it was given to `writeHead`. */
+export class ExactResponse<R extends IncomingMessage = IncomingMessage> extends ServerResponse<R> {
+  get _removedConnection(): boolean {
+    return true
+  }
+  set _removedConnection(_: boolean) {}
+  get _removedTE(): boolean {
+    return true
+  }
+  set _removedTE(_: boolean) {}
+  get _removedContLen(): boolean {
+    return true
+  }
+  set _removedContLen(_: boolean) {}
+}
+
+/** A request whose head goes out exactly as its flat header array says. */
+export class ExactRequest extends ClientRequest {
+  get _removedConnection(): boolean {
+    return true
+  }
+  set _removedConnection(_: boolean) {}
+  get _removedTE(): boolean {
+    return true
+  }
+  set _removedTE(_: boolean) {}
+  get _removedContLen(): boolean {
+    return true
+  }
+  set _removedContLen(_: boolean) {}
+}

@@ -1,0 +1,299 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Destination } from '../capture/inbound.ts'
+import { parseUpstream, type Upstream } from '../capture/route.ts'
+import type { EngineContext } from '../engine-context.ts'
+import { isReset, type Leg } from '../io/leg.ts'
+import { Pump } from '../io/pump.ts'
+import { tunnel } from '../io/tunnel.ts'
+import { WireConnection } from '../io/wire-connection.ts'
+import type { HandshakeRule } from '../rule/rule.ts'
+import type { Scope } from '../scope.ts'
+import { negotiate, offeredProtocols, offerWithoutContextTakeover } from '../ws/handshake.ts'
+import { EarlyBytes } from './early-bytes.ts'
+import { relayExchange } from './exchange.ts'
+import { ExchangeRecord } from './exchange-record.ts'
+import type { HttpClient } from './front.ts'
+import type { Target } from './target.ts'
+import { askToUpgrade, isWebSocket, relayRefusal, type UpgradeAnswer, withHeader, writeSwitch } from './upgrade.ts'
+import { UpstreamLink } from './upstream-link.ts'
+
+/** Where one request goes, and as what. */
+export interface Locus {
+  /** What the client meant. */
+  readonly target: Target
+  /** The request-target that upstream gets (RFC 9112 §3.2). */
+  readonly requestTarget: string
+  /** The headers that upstream gets. */
+  readonly headers: readonly string[]
+}
+
+export interface HttpConnectionOptions {
+  readonly client: Leg
+  /** For leaks: where the client's socket wanted to go. */
+  readonly destination: Destination
+  /** Whose request is the k-th. */
+  readonly scopeOf: (k: number) => Scope | undefined
+  readonly locate: (scheme: 'http' | 'ws', request: IncomingMessage) => Locus
+  /** Opens the upstream leg for a target, TLS included; `to` sends it elsewhere. Called when the first request for its origin needs it. */
+  readonly openUpstream: (target: Target, to?: Upstream) => Promise<Leg>
+  /** A CONNECT, where the engine is the proxy that was asked. @default relayed, since somebody else's proxy was meant */
+  readonly onConnect?: (request: IncomingMessage, head: Buffer) => void
+  /** Upstream cannot be reached: reset the client, or answer 502 where it asked a proxy. */
+  readonly onUnreachable: 'reset' | 'badGateway'
+  readonly stack: string | undefined
+}
+
+/** One client connection that speaks HTTP/1: its exchanges, and the WebSocket it may become. */
+export class HttpConnection implements HttpClient {
+  readonly leg: Leg
+  readonly #engine: EngineContext
+  readonly #options: HttpConnectionOptions
+  /** By origin; all but a forward proxy's clients have one. */
+  readonly #upstreams = new Map<string, Promise<UpstreamLink>>()
+  #link: UpstreamLink | undefined
+  #count = 0
+  #active = 0
+  #hasSwitched = false
+
+  constructor(engine: EngineContext, options: HttpConnectionOptions) {
+    this.#engine = engine
+    this.#options = options
+    this.leg = options.client
+    const { stream } = options.client
+    let reset = false
+    stream.on('error', error => (reset ||= isReset(error)))
+    stream.on('end', () => this.#passEnd())
+    stream.on('close', () => {
+      if (this.#hasSwitched) return
+      if (reset) this.#link?.leg.reset()
+      else this.#link?.destroy()
+    })
+    engine.front.serve(this)
+  }
+
+  onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const scope = this.#admit()
+    if (scope === 'ended') return
+    const locus = this.#options.locate('http', request)
+    const record = scope && new ExchangeRecord(this.#engine.exchanges.nextId(), request, locus.target, this.#engine.clock.now())
+    if (scope && record) this.#engine.exchanges.begin(scope, record, this.leg)
+    this.#active++
+    const settle = (failure: string | undefined): void => {
+      this.#active--
+      if (record) this.#engine.exchanges.end(record, failure)
+      if (this.#active === 0 && this.#link?.leg.closed) this.leg.end()
+    }
+    this.#openLink(locus.target).then(
+      link =>
+        relayExchange(request, response, locus.requestTarget, locus.headers, this.leg, link, record, {
+          onResponse: answer => record && this.#engine.exchanges.answer(record, answer),
+          onEnd: settle,
+        }),
+      (error: unknown) => {
+        if (this.#options.onUnreachable === 'badGateway') badGateway(response, error)
+        else this.#giveUp(error)
+        settle(`no upstream connection: ${String(error)}`)
+      },
+    )
+  }
+
+  onUpgrade(request: IncomingMessage, head: Buffer): void {
+    const scope = this.#admit()
+    if (scope === 'ended') return
+    this.#hasSwitched = true
+    const early = new EarlyBytes(this.leg.stream, head)
+    const settled = scope && isWebSocket(request) ? this.#openWebSocket(request, early, scope) : this.#upgradeBlindly(request, early)
+    settled.catch((error: unknown) => {
+      this.#giveUp(error)
+    })
+  }
+
+  onConnect(request: IncomingMessage, head: Buffer): void {
+    this.#hasSwitched = true
+    if (this.#options.onConnect) return this.#options.onConnect(request, head)
+    const early = new EarlyBytes(this.leg.stream, head)
+    const { target } = this.#options.locate('http', request)
+    this.#openLink(target)
+      .then(async link => {
+        const onward = link.request('CONNECT', request.url ?? '', request.rawHeaders)
+        const { promise, resolve, reject } = Promise.withResolvers<UpgradeAnswer>()
+        onward.on('connect', (response, _socket, rest) => resolve({ kind: 'switched', response, head: rest }))
+        onward.on('error', reject)
+        onward.end()
+        await this.#finishBlindly(request, early, link, await promise)
+      })
+      .catch((error: unknown) => this.#giveUp(error))
+  }
+
+  onMalformed(error: Error): void {
+    this.#engine.note(undefined, this.#options.scopeOf(this.#count), `refused a malformed request: ${error.message}`)
+    // What Node's own server does with what llhttp refuses.
+    if (this.leg.stream.writable && !isReset(error)) this.leg.stream.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+    else this.leg.destroy()
+  }
+
+  /** The scope of the next request, or 'ended' if its test is over: then the connection is refused. */
+  #admit(): Scope | undefined | 'ended' {
+    const scope = this.#options.scopeOf(this.#count++)
+    if (!scope?.ended) return scope
+    this.#engine.leak({ scope, ...this.#options.destination, stack: this.#options.stack })
+    this.leg.reset()
+    return 'ended'
+  }
+
+  #openLink(target: Target): Promise<UpstreamLink> {
+    const origin = `${target.secure ? 'https' : 'http'}://${target.host}:${target.port}`
+    const opened = this.#upstreams.get(origin)
+    if (opened) return opened
+    const opening = this.#options.openUpstream(target).then(leg => this.#follow(new UpstreamLink(leg), origin))
+    this.#upstreams.set(origin, opening)
+    opening.catch(() => this.#upstreams.delete(origin))
+    return opening
+  }
+
+  /** The client's connection ends with its upstream's. */
+  #follow(link: UpstreamLink, origin: string): UpstreamLink {
+    this.#link = link
+    let reset = false
+    link.leg.stream.on('error', error => (reset ||= isReset(error)))
+    link.leg.stream.on('close', () => {
+      this.#upstreams.delete(origin)
+      if (this.#hasSwitched || this.#active > 0 || this.#options.onUnreachable === 'badGateway') return
+      if (reset) this.leg.reset()
+      else this.leg.end()
+    })
+    return link
+  }
+
+  /** The client's FIN reaches upstream as its FIN (RFC 9112 §9.6): it may still want its answers. */
+  #passEnd(): void {
+    if (!this.#hasSwitched) this.#link?.leg.end()
+  }
+
+  /** Upstream cannot be reached, after the client was accepted: only a reset tells it so. */
+  #giveUp(error: unknown): void {
+    this.#engine.note(undefined, this.#options.scopeOf(this.#count - 1), `no upstream connection: ${String(error)}`)
+    this.leg.reset()
+    this.#link?.destroy()
+  }
+
+  async #openWebSocket(request: IncomingMessage, early: EarlyBytes, scope: Scope): Promise<void> {
+    const engine = this.#engine
+    const locus = this.#options.locate('ws', request)
+    const offered = offeredProtocols(request.headers['sec-websocket-protocol'])
+    const connection = engine.sockets.open(scope, locus.target, request)
+    const giveUp = (): void => {
+      this.leg.end()
+      this.#link?.destroy()
+      connection.markClosed()
+    }
+    connection.abandonWith(giveUp)
+    early.onEnd(giveUp)
+
+    const { host, port, url, path, query, headers, attempt } = connection
+    const rule = engine.decideHandshake(scope, { host, port, url, path, query, headers, protocol: offered, attempt })
+    let link: UpstreamLink
+    let requestHeaders = locus.headers
+    if (rule?.action.kind === 'respondWith') return this.#refuse(connection, rule.action)
+    if (rule?.action.kind === 'hold') {
+      await Promise.race([engine.holdHandshake(rule, connection), connection.closed])
+      engine.releaseHandshake(connection)
+      if (connection.state === 'closed') return
+    }
+    if (rule?.action.kind === 'redirect') {
+      const to = parseUpstream('redirect', rule.action.url)
+      this.#link?.destroy()
+      link = new UpstreamLink(await this.#options.openUpstream(locus.target, to))
+      this.#link = link
+      requestHeaders = withHeader(requestHeaders, 'host', new URL(rule.action.url).host)
+    } else link = await this.#openLink(locus.target)
+
+    const offer = offerWithoutContextTakeover(request.headers['sec-websocket-extensions'])
+    for (const text of offer.notes) engine.note(connection, scope, text)
+    const answer = await askToUpgrade(request, locus.requestTarget, withHeader(requestHeaders, 'sec-websocket-extensions', offer.value), link)
+    if (connection.state !== 'opening') return link.destroy()
+    if (answer.kind === 'failed') {
+      engine.note(connection, scope, `upstream ended before it answered the handshake: ${answer.error.message}`)
+      connection.markClosed()
+      return answer.reset ? this.leg.reset() : this.leg.end()
+    }
+    const { response } = answer
+    if (answer.kind === 'refused') {
+      engine.note(connection, scope, `upstream refused the handshake: ${response.statusCode} ${response.statusMessage}`)
+      connection.markClosed()
+      return this.#relayRefusal(request, early, response)
+    }
+
+    const agreed = negotiate(offer, response.headers['sec-websocket-extensions'])
+    if ('fault' in agreed) {
+      engine.note(connection, scope, agreed.fault)
+      link.leg.reset()
+      connection.markClosed()
+      return this.leg.reset()
+    }
+    const protocol = response.headers['sec-websocket-protocol'] ?? ''
+    writeSwitch(this.leg, response, withHeader(response.rawHeaders, 'sec-websocket-extensions', agreed.value))
+    const session = engine.startSession(connection, protocol, agreed.deflate)
+    const pump = new Pump({
+      session,
+      legs: { client: this.leg, server: link.leg },
+      clock: engine.clock,
+      decisionTimeout: engine.decisionTimeout,
+      onFailure: (failed, error, message) => engine.fail({ scope: failed?.scope ?? scope, rule: failed, error, message }),
+      onOver: () => connection.markClosed(),
+      onPhase: phase => phase === 'closing' && connection.markClosing(),
+      inScope: turn => engine.run(scope, turn),
+    })
+    connection.open(pump, protocol)
+    engine.sockets.opened(connection)
+    pump.start({ client: early.take(), server: answer.head })
+  }
+
+  /** An upgrade that is no WebSocket, or nobody's: relayed as it is, and tunnelled if upstream agrees. */
+  async #upgradeBlindly(request: IncomingMessage, early: EarlyBytes): Promise<void> {
+    early.onEnd(() => {
+      this.leg.end()
+      this.#link?.destroy()
+    })
+    const locus = this.#options.locate('http', request)
+    const link = await this.#openLink(locus.target)
+    await this.#finishBlindly(request, early, link, await askToUpgrade(request, locus.requestTarget, locus.headers, link))
+  }
+
+  async #finishBlindly(request: IncomingMessage, early: EarlyBytes, link: UpstreamLink, answer: UpgradeAnswer): Promise<void> {
+    if (answer.kind === 'failed') return answer.reset ? this.leg.reset() : this.leg.end()
+    const { response } = answer
+    if (answer.kind === 'refused' || (request.method === 'CONNECT' && response.statusCode !== 200)) return this.#relayRefusal(request, early, response)
+    writeSwitch(this.leg, response, response.rawHeaders)
+    if (answer.head.length > 0) link.leg.stream.unshift(answer.head)
+    const head = early.take()
+    if (head.length > 0) this.leg.stream.unshift(head)
+    tunnel(this.leg, link.leg)
+  }
+
+  #refuse(connection: WireConnection, { status, body, headers }: Extract<HandshakeRule['action'], { kind: 'respondWith' }>): void {
+    connection.markClosed()
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
+    for (let n = 0; n < headers.length; n += 2) head += `${headers[n]}: ${headers[n + 1]}\r\n`
+    this.leg.stream.end(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), body]))
+    this.#link?.destroy()
+  }
+
+  async #relayRefusal(request: IncomingMessage, early: EarlyBytes, answer: IncomingMessage): Promise<void> {
+    const response = this.#engine.front.responseFor(request, this.leg.stream)
+    await relayRefusal(answer, response)
+    if (!this.leg.stream.writable) return
+    // The connection goes back to HTTP: a client may ask again on it.
+    response.detachSocket(this.leg.stream)
+    const head = early.take()
+    if (head.length > 0) this.leg.stream.unshift(head)
+    this.#hasSwitched = false
+    this.#engine.front.serve(this)
+    if (this.#link?.leg.closed) this.leg.end()
+  }
+}
+
+function badGateway(response: ServerResponse, error: unknown): void {
+  response.writeHead(502, ['Content-Type', 'text/plain; charset=utf-8', 'Connection', 'close'])
+  response.end(`Midwire could not reach the upstream server: ${String(error)}\n`)
+}

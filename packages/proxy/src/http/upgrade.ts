@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Leg } from '../io/leg.ts'
+import { isReset } from '../io/leg.ts'
+import { headerLines, relayResponse } from './exchange.ts'
+import type { UpstreamLink } from './upstream-link.ts'
+
+/** How upstream answered an upgrade request. */
+export type UpgradeAnswer =
+  /** It switched protocols: `head` are bytes that came behind its 101. */
+  | { readonly kind: 'switched'; readonly response: IncomingMessage; readonly head: Buffer }
+  /** It did not: an ordinary response, still to be read. */
+  | { readonly kind: 'refused'; readonly response: IncomingMessage }
+  /** It ended without an answer. */
+  | { readonly kind: 'failed'; readonly error: Error; readonly reset: boolean }
+
+/** Sends an upgrade request to upstream and tells how it was answered. */
+export function askToUpgrade(request: IncomingMessage, target: string, headers: readonly string[], link: UpstreamLink): Promise<UpgradeAnswer> {
+  return new Promise(resolve => {
+    const onward = link.request(request.method ?? 'GET', target, headers)
+    onward.on('upgrade', (response, _socket, head) => resolve({ kind: 'switched', response, head }))
+    onward.on('response', response => resolve({ kind: 'refused', response }))
+    onward.on('error', error => resolve({ kind: 'failed', error, reset: isReset(link.leg.raw.errored) }))
+    onward.end()
+  })
+}
+
+/** Writes a 101 as upstream gave it (RFC 6455 §4.2.2). */
+export function writeSwitch(client: Leg, response: IncomingMessage, rawHeaders: readonly string[]): void {
+  const head = `HTTP/${response.httpVersion} 101 ${response.statusMessage ?? ''}\r\n${headerLines(rawHeaders)}\r\n`
+  client.stream.write(Buffer.from(head, 'latin1'))
+}
+
+/** Relays the ordinary response to an upgrade request, and then ends the connection if either side said so. */
+export function relayRefusal(answer: IncomingMessage, response: ServerResponse): Promise<void> {
+  return new Promise(resolve => {
+    response.on('close', resolve)
+    response.on('finish', resolve)
+    answer.on('error', () => response.destroy())
+    relayResponse(answer, response, undefined)
+  })
+}
+
+/** `rawHeaders` with the value of every header of that name replaced, in place and case; `undefined` takes the header out. */
+export function withHeader(rawHeaders: readonly string[], name: string, value: string | undefined): string[] {
+  const headers: string[] = []
+  let done = false
+  for (let n = 0; n < rawHeaders.length; n += 2) {
+    const [field = '', before = ''] = [rawHeaders[n], rawHeaders[n + 1]]
+    if (field.toLowerCase() !== name) headers.push(field, before)
+    else if (value !== undefined && !done) headers.push(field, value)
+    done ||= field.toLowerCase() === name
+  }
+  return headers
+}
+
+/** True for a request that wants to become a WebSocket (RFC 6455 §4.2.1), whatever else it offers. */
+export function isWebSocket(request: IncomingMessage): boolean {
+  const protocols = (request.headers.upgrade ?? '').split(',').map(token => token.trim().toLowerCase())
+  return protocols.includes('websocket') && request.headers['sec-websocket-key'] !== undefined
+}

@@ -1,0 +1,34 @@
+export type { Codec, CodecContext, Decoded, DecodedMessage } from './codec.ts'
+export type { Connection, ConnectionState, SendOptions } from './connection.ts'
+export type { EngineFailure, Leak, ProxyEngine, ProxyOptions } from './engine.ts'
+export { MidwireError } from './errors.ts'
+export type { MidwireErrorCode } from './errors.ts'
+export { Journal } from './journal/journal.ts'
+export type { Exchange, ExchangeResponse, TrafficEvent } from './journal/traffic-event.ts'
+export type { Message } from './message.ts'
+export { describeValue } from './rule/describe-value.ts'
+export { createMatch, isSubset } from './rule/match.ts'
+export type { MatchInput } from './rule/match.ts'
+export { RuleRun } from './rule/rule-run.ts'
+export { RuleSet } from './rule/rule-set.ts'
+export type {
+  ConnectAction,
+  ConnectRule,
+  ConnectTarget,
+  FollowUp,
+  HandshakeAction,
+  HandshakeFacts,
+  HandshakeRule,
+  Match,
+  MessageAction,
+  MessageRule,
+  Rule,
+} from './rule/rule.ts'
+export { startProxy } from './proxy.ts'
+export { pass } from './rule/verdict.ts'
+export type { Verdict } from './rule/verdict.ts'
+export { Scope } from './scope.ts'
+export { other } from './side.ts'
+export type { Side } from './side.ts'
+export type { SourceLine } from './source-line.ts'
+export { closeFault } from './ws/close.ts'

@@ -1,0 +1,34 @@
+/**
+ * The real clock, captured when this module is first imported, so that a test's fake timers freeze the client and not the wire.
+ */
+const { setTimeout: realSetTimeout, clearTimeout: realClearTimeout } = globalThis
+const realNow = performance.now.bind(performance)
+
+export type Timer = ReturnType<typeof setTimeout>
+
+export interface Clock {
+  /** ms since the clock was made, with fractions; never goes back. */
+  now(): number
+  /** Calls `fn` after `ms`, without keeping the process alive. */
+  after(ms: number, fn: () => void): Timer
+  cancel(timer: Timer | undefined): void
+}
+
+// setTimeout turns anything longer into 1 ms.
+const longestTimeout = 2 ** 31 - 1
+
+/** A clock that starts at 0. */
+export function startClock(): Clock {
+  const start = realNow()
+  return {
+    now: () => realNow() - start,
+    after: (ms, fn) => {
+      const timer = realSetTimeout(fn, Math.min(ms, longestTimeout))
+      timer.unref()
+      return timer
+    },
+    cancel: timer => {
+      if (timer) realClearTimeout(timer)
+    },
+  }
+}

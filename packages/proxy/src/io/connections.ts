@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http'
+import type { Target } from '../http/target.ts'
+import type { Journal } from '../journal/journal.ts'
+import type { Scope } from '../scope.ts'
+import type { Clock } from './clock.ts'
+import { WireConnection } from './wire-connection.ts'
+
+/** ms that a peer gets to answer the 1001 of an ended scope before its connection is ended anyway. */
+const farewellTime = 500
+
+/** Every WebSocket of the proxy, in the order of their handshakes. */
+export class Connections {
+  readonly #clock: Clock
+  readonly #journal: Journal
+  readonly #all: WireConnection[] = []
+  readonly #live = new Set<WireConnection>()
+
+  constructor(clock: Clock, journal: Journal) {
+    this.#clock = clock
+    this.#journal = journal
+  }
+
+  get all(): readonly WireConnection[] {
+    return this.#all
+  }
+
+  get live(): ReadonlySet<WireConnection> {
+    return this.#live
+  }
+
+  /** An upgrade request has arrived. */
+  open(scope: Scope, target: Target, request: IncomingMessage): WireConnection {
+    const at = this.#clock.now()
+    const attempt = 1 + this.#all.filter(earlier => earlier.scope === scope && earlier.host === target.host).length
+    const connection = new WireConnection({ id: this.#all.length + 1, attempt, scope, target, request, at })
+    this.#all.push(connection)
+    this.#live.add(connection)
+    void connection.closed.then(() => this.#live.delete(connection))
+    this.#journal.append({ kind: 'handshake', at, scope, connection })
+    return connection
+  }
+
+  /** Its 101 was written. */
+  opened(connection: WireConnection): void {
+    this.#journal.append({ kind: 'connection', at: this.#clock.now(), scope: connection.scope, connection })
+  }
+
+  /** What is held goes on, in order; then 1001 to both sides, and FIN. Bounded, whatever the peers do. */
+  async endAll(inScope: (connection: WireConnection) => boolean): Promise<void> {
+    const ending = [...this.#live].filter(inScope)
+    if (ending.length === 0) return
+    for (const connection of ending) {
+      connection.releaseAll()
+      if (connection.state === 'open') connection.close(1001, '')
+      // Nobody is left to answer a handshake that is still under way.
+      else if (connection.state === 'opening') connection.destroy()
+    }
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const timer = this.#clock.after(farewellTime, resolve)
+    const closed = Promise.all(ending.map(connection => connection.closed)).then(() => {})
+    await Promise.race([late, closed])
+    this.#clock.cancel(timer)
+    for (const connection of ending) if (connection.state !== 'closed') connection.destroy()
+    await closed
+  }
+}

@@ -1,0 +1,212 @@
+import { connect as tlsConnect, type ConnectionOptions, TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
+import type { Inbound } from '../capture/inbound.ts'
+import { original } from '../capture/original.ts'
+import type { Upstream } from '../capture/route.ts'
+import type { EngineContext } from '../engine-context.ts'
+import { MidwireError } from '../errors.ts'
+import { HttpConnection } from '../http/http-connection.ts'
+import { targetOf } from '../http/target.ts'
+import type { Scope } from '../scope.ts'
+import { isReset, Leg } from './leg.ts'
+import { type Sniffed, sniff } from './sniff.ts'
+import { tunnel } from './tunnel.ts'
+
+type Hello = Extract<Sniffed, { kind: 'tls' }>
+
+/** Takes one connection that a client wants to open: dials, accepts, finds out what it speaks, and hands it on. */
+export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<void> {
+  const scope = engine.scopeOf(inbound.scope)
+  const { destination } = inbound
+  if (scope?.ended) {
+    engine.leak({ scope, ...destination, stack: inbound.stack })
+    return inbound.fail(refused(destination.host, destination.port))
+  }
+  // A client in this process that was told to use one of our own ports: it is seen there.
+  if (engine.isOwn(destination)) {
+    const server = await inbound.dial()
+    return tunnel(new Leg(await inbound.accept(server)), new Leg(server))
+  }
+  const attempt = engine.tcpAttempt(scope, destination)
+  const rule = scope && engine.decideConnect(scope, destination)
+  if (rule) {
+    attempt.outcome = `${rule.action.kind} by a rule`
+    switch (rule.action.kind) {
+      case 'refuse':
+        return inbound.fail(refused(destination.host, destination.port))
+      case 'failDns':
+        return inbound.fail(notFound(destination.host))
+      case 'timeout':
+        return engine.park(scope, inbound)
+    }
+  }
+
+  const route = engine.routes.find(destination)
+  const answersItself = scope !== undefined && engine.mayAnswer(scope, destination)
+  let server: Leg | undefined
+  if (engine.options.upstream === 'none' && !route) {
+    if (!answersItself) {
+      attempt.outcome = `refused: upstream is 'none' and no rule answers for this host`
+      return inbound.fail(refused(destination.host, destination.port))
+    }
+  } else if (!answersItself) {
+    try {
+      server = new Leg(await inbound.dial(route && { host: route.host, port: route.port }))
+    } catch (error) {
+      attempt.outcome = `failed: ${String(error)}${route ? ` (routed to ${route.text})` : ''}`
+      return inbound.fail(error as Error)
+    }
+  }
+  if (inbound.gone.aborted) return server?.destroy()
+  const client = new Leg(await inbound.accept(server?.raw))
+  attempt.outcome = 'connected'
+  engine.legs.add(inbound.scope ?? scope, client)
+
+  if (engine.options.intercept[destination.host] === false) return server ? tunnel(client, server) : client.reset()
+  const first = await sniff(client.stream, server?.stream)
+  if (client.closed) return server?.destroy()
+  await hand(engine, inbound, client, server, route, first, undefined)
+}
+
+/** `hello` is the ClientHello of the TLS layer that was taken off, if one was. */
+async function hand(
+  engine: EngineContext,
+  inbound: Inbound,
+  client: Leg,
+  server: Leg | undefined,
+  route: Upstream | undefined,
+  first: Sniffed,
+  hello: Hello | undefined,
+): Promise<void> {
+  const { destination } = inbound
+  const scopeOf = (k: number): Scope | undefined => engine.scopeOf(inbound.exchangeScope(k))
+  switch (first.kind) {
+    case 'other':
+      if (server) return tunnel(client, server)
+      engine.note(undefined, engine.scopeOf(inbound.scope), `${destination.host}:${destination.port} speaks neither TLS nor HTTP, and there is no upstream: reset`)
+      return client.reset()
+    case 'http': {
+      let ready = server
+      new HttpConnection(engine, {
+        client,
+        destination,
+        scopeOf,
+        stack: inbound.stack,
+        onUnreachable: 'reset',
+        locate: (scheme, request) => ({
+          target: targetOf(scheme, hello !== undefined, destination, request.headers.host, request.url ?? ''),
+          requestTarget: request.url ?? '',
+          headers: request.rawHeaders,
+        }),
+        openUpstream: async (_target, to) => {
+          const dialled = ready
+          ready = undefined
+          if (to) dialled?.destroy()
+          else if (dialled) return !hello && route?.secure ? secure(inbound, dialled, undefined) : dialled
+          return openUpstream(engine, inbound, to ?? route, hello !== undefined, hello)
+        },
+      })
+      return
+    }
+    case 'tls':
+      return takeOffTls(engine, inbound, client, server, route, first)
+  }
+}
+
+async function takeOffTls(engine: EngineContext, inbound: Inbound, client: Leg, server: Leg | undefined, route: Upstream | undefined, hello: Hello): Promise<void> {
+  // A client that speaks only protocols we do not relay goes through untouched.
+  if (hello.alpn.length > 0 && hello.alpn.every(protocol => protocol === 'h2')) {
+    if (server && route?.secure !== false) return tunnel(client, server)
+    engine.note(undefined, engine.scopeOf(inbound.scope), `${inbound.destination.host} is asked for h2 only, which needs an upstream with TLS: reset`)
+    return client.reset()
+  }
+  const obstacle = inbound.tlsObstacle()
+  if (obstacle) {
+    if (!engine.scopeOf(inbound.scope) && server && route?.secure !== false) return tunnel(client, server)
+    server?.destroy()
+    return inbound.fail(obstacle)
+  }
+  let secured = server
+  let alpn: string | undefined = hello.alpn.includes('http/1.1') ? 'http/1.1' : undefined
+  if (server && route?.secure !== false) {
+    try {
+      secured = await secure(inbound, server, hello)
+    } catch (error) {
+      engine.note(undefined, engine.scopeOf(inbound.scope), `TLS to ${inbound.destination.host} failed: ${String(error)}`)
+      server.destroy()
+      return inbound.fail(error as Error)
+    }
+    alpn = (secured.stream as TLSSocket).alpnProtocol || undefined
+  }
+  if (client.closed) return secured?.destroy()
+  const plain = await unwrap(engine, client, hello.serverName ?? inbound.destination.host, alpn)
+  if (!plain) return secured?.destroy()
+  const first = await sniff(plain.stream, secured?.stream)
+  if (plain.closed) return secured?.destroy()
+  await hand(engine, inbound, plain, secured, route, first.kind === 'tls' ? { kind: 'other' } : first, hello)
+}
+
+/** Answers the client's TLS handshake as the host it meant; `undefined` if the client does not agree. */
+function unwrap(engine: EngineContext, client: Leg, host: string, alpn: string | undefined): Promise<Leg | undefined> {
+  return new Promise(resolve => {
+    const stream = new TLSSocket(client.raw, {
+      isServer: true,
+      secureContext: engine.authority.secureContextFor(host),
+      ...(alpn ? { ALPNProtocols: [alpn] } : {}),
+    })
+    Object.assign(stream, { allowHalfOpen: true })
+    const leg = new Leg(client.raw, stream)
+    stream.once('secure', () => resolve(leg))
+    stream.once('close', () => resolve(undefined))
+    stream.once('_tlsError', (error: Error) => {
+      engine.note(undefined, undefined, `the client did not accept the certificate for ${host}: ${error.message}`)
+      leg.destroy()
+    })
+  })
+}
+
+/** A TLS handshake towards upstream with the client's own options. @throws the error that the client would have got */
+function secure(inbound: Inbound, server: Leg, hello: Hello | undefined): Promise<Leg> {
+  const { host } = inbound.destination
+  const own: ConnectionOptions = inbound.tlsOptions() ?? {}
+  const offered = hello?.alpn.filter(protocol => protocol !== 'h2') ?? []
+  const { ALPNProtocols: _, ...rest } = own
+  return new Promise((resolve, reject) => {
+    const servername = hello?.serverName ?? own.servername
+    const stream = original(tlsConnect)({
+      ...rest,
+      socket: server.raw,
+      host,
+      ...(servername === undefined ? {} : { servername }),
+      ...(offered.length > 0 ? { ALPNProtocols: offered } : {}),
+    })
+    Object.assign(stream, { allowHalfOpen: true })
+    stream.once('error', reject)
+    stream.once('secureConnect', () => {
+      stream.off('error', reject)
+      resolve(new Leg(server.raw, stream))
+    })
+    stream.once('close', () => reject(new MidwireError('MIDWIRE_PROTOCOL', `${host} closed the connection during the TLS handshake`)))
+  })
+}
+
+/** Dials when the first request needs it, for a client that was accepted before. */
+export async function openUpstream(engine: EngineContext, inbound: Inbound, to: Upstream | undefined, meansTls: boolean, hello?: Hello): Promise<Leg> {
+  if (!to && engine.options.upstream === 'none') {
+    throw new MidwireError('MIDWIRE_BAD_USE', `upstream is 'none', and no rule answered for ${inbound.destination.host}`)
+  }
+  const leg = new Leg(await inbound.dial(to && { host: to.host, port: to.port }))
+  const wantsTls = to ? to.secure : meansTls
+  return wantsTls ? secure(inbound, leg, hello) : leg
+}
+
+/** The error of a connect that nobody listens to, as `net` makes it. */
+export function refused(host: string, port: number): Error {
+  return Object.assign(new Error(`connect ECONNREFUSED ${host}:${port}`), { errno: -111, code: 'ECONNREFUSED', syscall: 'connect', address: host, port })
+}
+
+/** The error of a name that does not resolve, as `dns.lookup` makes it. */
+export function notFound(host: string): Error {
+  return Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { errno: -3008, code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: host })
+}
+

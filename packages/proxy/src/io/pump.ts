@@ -1,0 +1,188 @@
+import type { Message } from '../message.ts'
+import type { MessageRule } from '../rule/rule.ts'
+import type { Verdict } from '../rule/verdict.ts'
+import type { Session } from '../session/session.ts'
+import type { Input, Output } from '../session/session-io.ts'
+import { other, type Side } from '../side.ts'
+import { MidwireError } from '../errors.ts'
+import type { Clock, Timer } from './clock.ts'
+import { isReset, type Leg } from './leg.ts'
+
+/** ms that both legs get to answer our FIN before they are destroyed; a destroy with unread bytes would send RST instead. */
+const lingerTime = 1000
+
+export interface PumpOptions {
+  readonly session: Session
+  readonly legs: Readonly<Record<Side, Leg>>
+  readonly clock: Clock
+  /** ms that a handler may take. */
+  readonly decisionTimeout: (rule: MessageRule) => number
+  readonly onFailure: (rule: MessageRule | undefined, error: Error, message: Message | undefined) => void
+  /** Both legs have ended. */
+  readonly onOver: () => void
+  /** Runs what a turn does as part of the connection's scope. */
+  readonly inScope: (turn: () => void) => void
+}
+
+type Unstamped = Input extends infer I ? (I extends Input ? Omit<I, 'at'> : never) : never
+
+/** Sockets and clock on one side, `session.handle` on the other. */
+export class Pump {
+  readonly #session: Session
+  readonly #legs: Readonly<Record<Side, Leg>>
+  readonly #options: PumpOptions
+  readonly #clock: Clock
+  readonly #waiting: Input[] = []
+  readonly #reasonsToPause = { client: new Set<'drain' | 'gate'>(), server: new Set<'drain' | 'gate'>() }
+  readonly #decisions = new Set<Timer>()
+  #busy = false
+  #over = false
+  #wake: Timer | undefined
+  #linger: Timer | undefined
+
+  constructor(options: PumpOptions) {
+    this.#options = options
+    this.#session = options.session
+    this.#legs = options.legs
+    this.#clock = options.clock
+  }
+
+  /** Starts with bytes that came in one segment with the request or with the 101. */
+  start(head: Readonly<Record<Side, Buffer>>): void {
+    for (const from of ['client', 'server'] as const) {
+      const { stream } = this.#legs[from]
+      let reset = false
+      stream.on('data', (bytes: Buffer) => this.#take({ kind: 'bytes', from, bytes, at: this.#clock.now() }))
+      stream.on('end', () => this.#take({ kind: 'end', from, how: 'fin', at: this.#clock.now() }))
+      stream.on('error', error => (reset ||= isReset(error)))
+      stream.on('drain', () => this.#goOn(other(from), 'drain'))
+      stream.on('close', () => this.#closed(from, reset))
+      if (head[from].length > 0) this.#take({ kind: 'bytes', from, bytes: head[from], at: this.#clock.now() })
+    }
+  }
+
+  push(input: Unstamped): void {
+    this.#take({ ...input, at: this.#clock.now() } as Input)
+  }
+
+  /** Ends at once, whatever is under way. */
+  destroy(): void {
+    this.#legs.client.destroy()
+    this.#legs.server.destroy()
+  }
+
+  #closed(from: Side, reset: boolean): void {
+    // A stream that failed, or was destroyed, closes without an 'end'. The session ignores an end that it has already seen.
+    this.#take({ kind: 'end', from, how: reset ? 'rst' : 'fin', at: this.#clock.now() })
+    if (this.#legs[other(from)].closed) this.#finish()
+  }
+
+  /** A rule's function may call the connection's methods while the session is at work: those calls wait for their turn. */
+  #take(input: Input): void {
+    if (this.#over) return
+    this.#waiting.push(input)
+    if (this.#busy) return
+    this.#busy = true
+    try {
+      this.#options.inScope(this.#turns)
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  readonly #turns = (): void => {
+    let input: Input | undefined
+    while ((input = this.#waiting.shift())) for (const output of this.#session.handle(input)) this.#do(output)
+  }
+
+  #do(output: Output): void {
+    switch (output.kind) {
+      case 'write': {
+        const { stream } = this.#legs[output.to]
+        if (stream.writable && !stream.write(output.bytes)) this.#stop(other(output.to), 'drain')
+        return
+      }
+      case 'end':
+        return this.#end(output.to, output.how)
+      case 'wake':
+        this.#clock.cancel(this.#wake)
+        this.#wake = this.#clock.after(Math.max(0, output.at - this.#clock.now()), () => this.push({ kind: 'clock' }))
+        return
+      case 'ask':
+        return this.#ask(output)
+      case 'pause':
+        return this.#stop(output.from, 'gate')
+      case 'resume':
+        return this.#goOn(output.from, 'gate')
+      case 'fail':
+        return this.#options.onFailure(output.rule, asError(output.error), output.message)
+      case 'over':
+        return this.#drainAndDestroy()
+    }
+  }
+
+  #end(to: Side | 'both', how: 'fin' | 'rst'): void {
+    for (const side of to === 'both' ? (['client', 'server'] as const) : [to]) {
+      if (how === 'rst') this.#legs[side].reset()
+      else this.#legs[side].end()
+    }
+    if (to === 'both' && how === 'fin') this.#drainAndDestroy()
+  }
+
+  /** What the peers still send is read and thrown away, so that they see our FIN and not an RST. */
+  #drainAndDestroy(): void {
+    if (this.#linger || this.#over) return
+    for (const side of ['client', 'server'] as const) {
+      this.#reasonsToPause[side].clear()
+      this.#legs[side].stream.resume()
+    }
+    this.#linger = this.#clock.after(lingerTime, () => this.destroy())
+  }
+
+  #ask({ id, rule, message }: Extract<Output, { kind: 'ask' }>): void {
+    if (rule.action.kind !== 'handle') throw new Error(`a ${rule.action.kind} rule was asked for a decision`)
+    const { fn } = rule.action
+    const timeout = this.#options.decisionTimeout(rule)
+    const timer = this.#clock.after(timeout, () => settle(undefined, neverAnswered(rule, timeout)))
+    this.#decisions.add(timer)
+    const settle = (verdict: Verdict | undefined, error?: unknown): void => {
+      if (!this.#decisions.delete(timer)) return
+      this.#clock.cancel(timer)
+      this.push(error === undefined ? { kind: 'decision', id, verdict } : { kind: 'decision', id, verdict, error })
+    }
+    try {
+      Promise.resolve(fn(message.value, message)).then(settle, (error: unknown) => settle(undefined, asError(error)))
+    } catch (error) {
+      settle(undefined, asError(error))
+    }
+  }
+
+  #stop(from: Side, reason: 'drain' | 'gate'): void {
+    if (this.#linger) return
+    this.#reasonsToPause[from].add(reason)
+    this.#legs[from].stream.pause()
+  }
+
+  #goOn(from: Side, reason: 'drain' | 'gate'): void {
+    if (!this.#reasonsToPause[from].delete(reason) || this.#reasonsToPause[from].size > 0) return
+    this.#legs[from].stream.resume()
+  }
+
+  #finish(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#clock.cancel(this.#wake)
+    this.#clock.cancel(this.#linger)
+    for (const timer of this.#decisions) this.#clock.cancel(timer)
+    this.#decisions.clear()
+    this.#options.onOver()
+  }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(`a rule threw ${String(thrown)}, which is no Error`, { cause: thrown })
+}
+
+function neverAnswered(rule: MessageRule, timeout: number): MidwireError {
+  return new MidwireError('MIDWIRE_RULE_FAILED', `the handler of ${rule.name ?? rule.start} did not answer within ${Math.round(timeout)} ms; its message passed`)
+}

@@ -1,0 +1,138 @@
+import type { IncomingMessage } from 'node:http'
+import type { Connection, ConnectionState, SendOptions } from '../connection.ts'
+import { MidwireError } from '../errors.ts'
+import type { Target } from '../http/target.ts'
+import type { Message } from '../message.ts'
+import type { Scope } from '../scope.ts'
+import type { Side } from '../side.ts'
+import { closeFault } from '../ws/close.ts'
+import type { Pump } from './pump.ts'
+
+/** One WebSocket as rules, waits and tests see it; what they ask of it goes to its session. */
+export class WireConnection implements Connection {
+  readonly id: number
+  readonly attempt: number
+  readonly scope: Scope
+  readonly host: string
+  readonly port: number
+  readonly url: string
+  readonly path: string
+  readonly query: Readonly<Record<string, string | string[]>>
+  readonly headers: IncomingMessage['headers']
+  readonly rawHeaders: readonly string[]
+  readonly at: number
+  #protocol = ''
+  #state: ConnectionState = 'opening'
+  #pump: Pump | undefined
+  #abandon: (() => void) | undefined
+  readonly #closed: Promise<void>
+  readonly #resolveClosed: () => void
+
+  constructor(facts: { id: number; attempt: number; scope: Scope; target: Target; request: IncomingMessage; at: number }) {
+    this.id = facts.id
+    this.attempt = facts.attempt
+    this.scope = facts.scope
+    this.host = facts.target.host
+    this.port = facts.target.port
+    this.url = facts.target.url
+    this.path = facts.target.path
+    this.query = facts.target.query
+    this.headers = facts.request.headers
+    this.rawHeaders = facts.request.rawHeaders
+    this.at = facts.at
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#closed = promise
+    this.#resolveClosed = resolve
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  get protocol(): string {
+    return this.#protocol
+  }
+
+  /** Resolves when both legs have ended, or the handshake has failed. */
+  get closed(): Promise<void> {
+    return this.#closed
+  }
+
+  /** How to give the handshake up while there is no session yet. */
+  abandonWith(abandon: () => void): void {
+    this.#abandon = abandon
+  }
+
+  open(pump: Pump, protocol: string): void {
+    this.#pump = pump
+    this.#protocol = protocol
+    this.#abandon = undefined
+    if (this.#state === 'opening') this.#state = 'open'
+  }
+
+  markClosing(): void {
+    if (this.#state === 'open') this.#state = 'closing'
+  }
+
+  markClosed(): void {
+    this.#state = 'closed'
+    this.#pump = undefined
+    this.#abandon = undefined
+    this.#resolveClosed()
+  }
+
+  sendToClient(value: unknown, options?: SendOptions): void {
+    this.#send('client', value, options)
+  }
+
+  sendToServer(value: unknown, options?: SendOptions): void {
+    this.#send('server', value, options)
+  }
+
+  close(code?: number, reason = '', { to = 'both' }: { readonly to?: Side | 'both' } = {}): void {
+    const fault = closeFault(code, reason)
+    if (fault) throw new MidwireError('MIDWIRE_BAD_INPUT', fault)
+    this.#running('close').push({ kind: 'close', to, code, reason })
+  }
+
+  terminate(): void {
+    if (this.#abandon) return this.#abandon()
+    this.#running('terminate').push({ kind: 'terminate', how: 'fin' })
+  }
+
+  reset(): void {
+    if (this.#abandon) return this.#abandon()
+    this.#running('reset').push({ kind: 'terminate', how: 'rst' })
+  }
+
+  release(message: Message): void {
+    // A message that went with its connection is released already.
+    this.#pump?.push({ kind: 'release', message })
+  }
+
+  /** Everything held or set aside goes on. */
+  releaseAll(): void {
+    this.#pump?.push({ kind: 'releaseAll' })
+  }
+
+  /** Rules came or went. */
+  rulesChanged(): void {
+    this.#pump?.push({ kind: 'rules' })
+  }
+
+  /** Ends both legs at once, whatever is under way. */
+  destroy(): void {
+    if (this.#abandon) this.#abandon()
+    else this.#pump?.destroy()
+  }
+
+  #send(to: Side, value: unknown, { at = 'tail' }: SendOptions = {}): void {
+    if (at !== 'tail' && at !== 'now') throw new MidwireError('MIDWIRE_BAD_INPUT', `at: ${JSON.stringify(at)} — expected 'tail' or 'now'`)
+    this.#running(to === 'client' ? 'sendToClient' : 'sendToServer').push({ kind: 'send', to, value, place: at })
+  }
+
+  #running(verb: string): Pump {
+    if (this.#pump) return this.#pump
+    throw new MidwireError('MIDWIRE_BAD_USE', `${verb}() on connection ${this.id} (${this.url}), which is ${this.#state}; expected an open one`)
+  }
+}

@@ -1,0 +1,62 @@
+import type { ProxyOptions } from './engine.ts'
+import { MidwireError } from './errors.ts'
+import type { Codec } from './codec.ts'
+
+/** Every option of `startProxy`, with its default. */
+export interface ResolvedOptions {
+  readonly codec: Codec<unknown>
+  readonly route: Readonly<Record<string, string>>
+  readonly intercept: Readonly<Record<string, boolean>>
+  readonly upstream: string
+  readonly journalLimit: number
+  readonly holdLimit: number
+  readonly seed: number
+}
+
+const known = new Set<string>([
+  'codec',
+  'route',
+  'intercept',
+  'upstream',
+  'journalLimit',
+  'holdLimit',
+  'decisionTimeout',
+  'seed',
+  'authority',
+  'capture',
+  'adoptUnscoped',
+  'onFailure',
+  'onLeak',
+] satisfies (keyof ProxyOptions)[])
+
+const mebibyte = 1024 * 1024
+
+/** Every payload is its own bytes. */
+const bytesCodec: Codec<Uint8Array> = {
+  name: 'binary',
+  stateless: true,
+  decode: bytes => ({ messages: [{ value: bytes, bytes }], rest: new Uint8Array(0) }),
+  encode: value => value,
+}
+
+/** @throws MidwireError MIDWIRE_BAD_INPUT on an unknown option, or a value that cannot be meant */
+export function resolveOptions(options: ProxyOptions): ResolvedOptions {
+  for (const key of Object.keys(options)) {
+    if (!known.has(key)) throw new MidwireError('MIDWIRE_BAD_INPUT', `unknown option ${JSON.stringify(key)} — expected one of ${[...known].join(', ')}`)
+  }
+  const { codec = bytesCodec, route = {}, intercept = {}, upstream = 'real', journalLimit = 64 * mebibyte, holdLimit = 16 * mebibyte } = options
+  const { seed = Math.trunc(Date.now() % 2 ** 31) } = options
+  atLeast('journalLimit', journalLimit, 0)
+  atLeast('holdLimit', holdLimit, 1)
+  if (!Number.isSafeInteger(seed)) throw new MidwireError('MIDWIRE_BAD_INPUT', `seed: ${String(seed)} — expected an integer`)
+  for (const [host, value] of Object.entries(intercept)) {
+    if (typeof value !== 'boolean') throw new MidwireError('MIDWIRE_BAD_INPUT', `intercept[${JSON.stringify(host)}]: ${String(value)} — expected true or false`)
+  }
+  return { codec: codec as Codec<unknown>, route, intercept, upstream, journalLimit, holdLimit, seed }
+}
+
+function atLeast(name: string, value: number, least: number): void {
+  if (!(Number.isFinite(value) && value >= least)) {
+    throw new MidwireError('MIDWIRE_BAD_INPUT', `${name}: ${String(value)} — expected a number of bytes, ${least} or more`)
+  }
+}

@@ -1,0 +1,275 @@
+import type { Server } from 'node:net'
+import { listenForward } from './capture/forward.ts'
+import type { CaptureTarget, Destination, Inbound } from './capture/inbound.ts'
+import { currentScope, realm } from './capture/realm.ts'
+import { install, type Installation } from './capture/reroute.ts'
+import { listenReverse } from './capture/reverse.ts'
+import { parseUpstream, Routes } from './capture/route.ts'
+import type { Codec } from './codec.ts'
+import type { Connection } from './connection.ts'
+import type { EngineFailure, Leak, ProxyEngine, ProxyOptions } from './engine.ts'
+import type { EngineContext } from './engine-context.ts'
+import { MidwireError } from './errors.ts'
+import { Exchanges } from './http/exchanges.ts'
+import { HttpFront } from './http/front.ts'
+import { HeldHandshakes } from './http/held-handshakes.ts'
+import { authority as authorityOf } from './http/target.ts'
+import { type Clock, startClock } from './io/clock.ts'
+import { Connections } from './io/connections.ts'
+import { takeIn } from './io/intake.ts'
+import { OpenLegs } from './io/open-legs.ts'
+import { Parked } from './io/parked.ts'
+import { Journal } from './journal/journal.ts'
+import { type ResolvedOptions, resolveOptions } from './options.ts'
+import { RuleSet } from './rule/rule-set.ts'
+import type { HandshakeFacts, MessageRule } from './rule/rule.ts'
+import type { RuleRun } from './rule/rule-run.ts'
+import type { ConnectRule, HandshakeRule } from './rule/rule.ts'
+import { Scope } from './scope.ts'
+import { Session } from './session/session.ts'
+import { Authority } from './tls/authority.ts'
+
+/** ms that a handler may take where nobody says otherwise. */
+const defaultDecisionTimeout = 5000
+
+/**
+ * Starts an engine: from then on this process's TCP connections go through it, unless `capture` is false.
+ *
+ * @throws MidwireError MIDWIRE_BAD_INPUT on options that cannot be meant; nothing is left behind then
+ */
+export async function startProxy(options: ProxyOptions = {}): Promise<ProxyEngine> {
+  const engine = new Engine(options)
+  if (options.capture !== false) await engine.capture()
+  return engine
+}
+
+class Engine implements ProxyEngine, EngineContext, CaptureTarget {
+  readonly options: ResolvedOptions
+  readonly clock: Clock = startClock()
+  readonly journal: Journal
+  readonly rules: RuleSet = new RuleSet()
+  readonly root: Scope = new Scope('file')
+  readonly front: HttpFront = new HttpFront()
+  readonly authority: Authority
+  readonly routes: Routes
+  readonly exchanges: Exchanges
+  readonly legs: OpenLegs = new OpenLegs()
+  readonly decisionTimeout: (rule: MessageRule) => number
+  readonly sockets: Connections
+  readonly #handshakes: HeldHandshakes
+  readonly #parked = new Parked()
+  readonly #listeners = new Map<string, { readonly port: number; readonly server: Server }>()
+  readonly #onFailure: (failure: EngineFailure) => void
+  readonly #onLeak: (leak: Leak) => void
+  readonly #adopts: boolean
+  #installation: Installation | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(options: ProxyOptions) {
+    this.options = resolveOptions(options)
+    const { upstream, route, journalLimit } = this.options
+    this.routes = new Routes(route, upstream === 'real' || upstream === 'none' ? undefined : parseUpstream('upstream', upstream))
+    this.authority = options.authority ? Authority.from(options.authority) : Authority.create()
+    this.journal = new Journal({ limit: journalLimit })
+    this.#handshakes = new HeldHandshakes(() => this.journal.changed())
+    this.exchanges = new Exchanges(this.clock, this.journal)
+    this.sockets = new Connections(this.clock, this.journal)
+    const { decisionTimeout = defaultDecisionTimeout, onFailure = warn, onLeak = () => {} } = options
+    this.decisionTimeout = typeof decisionTimeout === 'number' ? () => decisionTimeout : decisionTimeout
+    this.#onFailure = onFailure
+    this.#onLeak = onLeak
+    this.#adopts = options.adoptUnscoped === true
+    this.rules.onChange(() => {
+      for (const connection of this.sockets.live) connection.rulesChanged()
+    })
+  }
+
+  async capture(): Promise<void> {
+    this.#installation = await install({ authority: this.authority, target: this })
+  }
+
+  // What tests and the words above the engine use.
+
+  get codec(): Codec<unknown> {
+    return this.options.codec
+  }
+
+  get seed(): number {
+    return this.options.seed
+  }
+
+  get certificate(): string {
+    return this.authority.certificate
+  }
+
+  get connections(): readonly Connection[] {
+    return this.sockets.all
+  }
+
+  get url(): string {
+    return this.proxyUrl(this.root)
+  }
+
+  proxyUrl(scope: Scope = this.root): string {
+    const { port } = this.#listen(`proxy ${this.#idOf(scope)}`, () => listenForward(this, scope))
+    return `http://127.0.0.1:${port}`
+  }
+
+  urlFor(url: string, scope: Scope = this.root): string {
+    const { host, port, secure } = parseUpstream('urlFor', url)
+    const origin = `${secure ? 'https' : 'http'}://${authorityOf(host, port, secure)}`
+    const { port: own } = this.#listen(`${origin} ${this.#idOf(scope)}`, () => listenReverse(this, origin, scope))
+    const { protocol, pathname, search, hash } = new URL(url)
+    return `${protocol.startsWith('ws') ? 'ws' : 'http'}://127.0.0.1:${own}${pathname}${search}${hash}`
+  }
+
+  issue(host: string): { key: string; cert: string } {
+    return this.authority.leaf(host)
+  }
+
+  now(): number {
+    return this.clock.now()
+  }
+
+  openScope(name: string, parent: Scope = this.root): Scope {
+    return new Scope(name, parent)
+  }
+
+  run<T>(scope: Scope, fn: () => T): T {
+    return realm().scopes.run(scope, fn)
+  }
+
+  currentScope(): Scope | undefined {
+    const scope = currentScope()
+    return scope && this.root.contains(scope) ? scope : undefined
+  }
+
+  heldBy(rule: HandshakeRule): readonly Connection[] {
+    return this.#handshakes.heldBy(rule)
+  }
+
+  releaseHandshake(connection: Connection): void {
+    this.#handshakes.release(connection)
+  }
+
+  async endScope(scope: Scope): Promise<void> {
+    const inScope = (other: Scope): boolean => scope.contains(other)
+    // Rules stay until what they hold has gone on, so that nothing that is released meets another fate than it was promised.
+    const closed = this.sockets.endAll(connection => inScope(connection.scope))
+    scope.end()
+    this.#parked.endAll(inScope)
+    this.exchanges.endAll(inScope)
+    await closed
+    this.rules.endScope(scope)
+    for (const [key, { server }] of this.#listeners) {
+      if (scope === this.root || !key.endsWith(` ${this.#idOf(scope)}`)) continue
+      server.close()
+      this.#listeners.delete(key)
+    }
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    await this.endScope(this.root)
+    const freed = [...this.#listeners.values()].map(({ server }) => new Promise<void>(resolve => server.close(() => resolve())))
+    this.#listeners.clear()
+    await this.legs.destroyAll()
+    await Promise.all(freed)
+    await this.#installation?.uninstall()
+  }
+
+  // What capture and connections use.
+
+  owns(scope: Scope): boolean {
+    return this.root.contains(scope)
+  }
+
+  open(inbound: Inbound): void {
+    takeIn(this, inbound).catch((error: unknown) => inbound.fail(error instanceof Error ? error : new Error(String(error))))
+  }
+
+  isOwn({ host, port }: Destination): boolean {
+    if (host !== '127.0.0.1' && host !== 'localhost') return false
+    for (const listener of this.#listeners.values()) if (listener.port === port) return true
+    return false
+  }
+
+  scopeOf(scope: Scope | undefined): Scope | undefined {
+    if (scope) return this.root.contains(scope) ? scope : undefined
+    return this.#adopts ? this.root : undefined
+  }
+
+  tcpAttempt(scope: Scope | undefined, { host, port }: Destination): { outcome: string } {
+    const attempt = { outcome: 'connecting' }
+    if (scope) this.journal.append({ kind: 'tcp', at: this.now(), scope, host, port, outcome: () => attempt.outcome })
+    return attempt
+  }
+
+  decideConnect(scope: Scope, destination: Destination): ConnectRule | undefined {
+    return this.rules.decideConnect(scope, destination, this.#matchFailed)?.rule
+  }
+
+  decideHandshake(scope: Scope, facts: HandshakeFacts): HandshakeRule | undefined {
+    return this.rules.decideHandshake(scope, facts, this.#matchFailed)?.rule
+  }
+
+  holdHandshake(rule: HandshakeRule, connection: Connection): Promise<void> {
+    return this.#handshakes.hold(rule, connection)
+  }
+
+  mayAnswer(scope: Scope, { host }: Destination): boolean {
+    return this.rules.couldAnswer(scope, host)
+  }
+
+  park(scope: Scope, inbound: Inbound): void {
+    this.#parked.add(scope, inbound)
+  }
+
+  startSession(connection: Connection, protocol: string, deflate: boolean): Session {
+    return new Session({ connection, protocol, deflate, rules: this.rules, journal: this.journal, codec: this.codec, holdLimit: this.options.holdLimit })
+  }
+
+  note(connection: Connection | undefined, scope: Scope | undefined, text: string): void {
+    if (scope) this.journal.append({ kind: 'note', at: this.now(), scope, connection, text })
+  }
+
+  fail(failure: EngineFailure): void {
+    this.#onFailure(failure)
+  }
+
+  leak(leak: Leak): void {
+    this.#onLeak(leak)
+  }
+
+  readonly #matchFailed = (run: RuleRun<ConnectRule> | RuleRun<HandshakeRule>, error: unknown): void => {
+    const { rule } = run
+    const text = `the match of ${rule.name ?? rule.start} threw: ${error instanceof Error ? error.message : String(error)}`
+    this.fail({ scope: rule.scope, rule, message: undefined, error: new MidwireError('MIDWIRE_RULE_FAILED', text, { cause: error }) })
+  }
+
+  readonly #scopeIds = new Map<Scope, number>()
+
+  #idOf(scope: Scope): number {
+    const id = this.#scopeIds.get(scope) ?? this.#scopeIds.size
+    this.#scopeIds.set(scope, id)
+    return id
+  }
+
+  #listen(key: string, listen: () => { readonly port: number; readonly server: Server }): { readonly port: number } {
+    if (this.#closing) throw new MidwireError('MIDWIRE_BAD_USE', 'the proxy has been stopped')
+    const listener = this.#listeners.get(key) ?? listen()
+    this.#listeners.set(key, listener)
+    return listener
+  }
+}
+
+function warn({ error }: EngineFailure): void {
+  process.emitWarning(error)
+}
