@@ -1,5 +1,6 @@
 import type { Socket, TcpNetConnectOpts } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
+import type { MidwireError } from '../errors.ts'
 import type { Scope } from '../scope.ts'
 
 /** Where the client wanted to go. */
@@ -12,29 +13,54 @@ export interface Destination {
 /**
  * One connection that a client wants to open, however it reached the engine. Nothing has happened to the client yet: it is still
  * connecting, and the engine chooses between `accept` and `fail`.
+ *
+ * What the engine does with it, when no rule says otherwise: `dial()`; on failure `fail(error)` with that very error; on success
+ * `accept(upstream)`, then attach listeners to both sockets in the same turn. If the client speaks first, with a ClientHello, TLS is
+ * terminated with `authority.secureContextFor(serverName ?? destination.host)` on `accept`'s socket, and opened upstream with
+ * `original(tls.connect)({ ...tlsOptions(), socket: upstream })` before the client's handshake is answered; its failure is `fail(error)`
+ * again. `tlsObstacle()` says, by then, why the client would not believe us.
  */
 export interface Inbound {
   readonly destination: Destination
   /** Whose code opened the socket. */
   readonly scope: Scope | undefined
-  /** Whose request is the k-th on this socket, from 0; falls back to `scope`. Pooled sockets are opened by one test and used by another. */
+  /**
+   * Whose request is the k-th that goes out on this socket, from 0, a CONNECT and an upgrade included; `scope` where that is not known.
+   * Ask when the request's head has arrived. Pooled sockets are opened by one test and used by another.
+   */
   exchangeScope(k: number): Scope | undefined
-  /** The client's own TLS options, once they are known; `undefined` for a client that is not in this process. */
+  /**
+   * The client's own TLS options, fit for the upstream leg (`socket` is the engine's to add), once it has begun TLS; `undefined` before, and
+   * for a client whose options cannot be known: one outside this process, or that makes its `TLSSocket` by hand.
+   */
   tlsOptions(): ConnectionOptions | undefined
-  /** Opens the upstream connection with the client's own connect options; `to` sends it elsewhere. @throws the very error the client would have got */
+  /** Why this client cannot trust the authority, once it has begun TLS: the engine fails a scoped connection with it, and tunnels another. */
+  tlsObstacle(): MidwireError | undefined
+  /**
+   * Opens the upstream connection with the client's own connect options, showing the client each step; `to` sends it elsewhere, unseen.
+   * The socket is half-open and has no listeners. @throws the very error the client would have got
+   */
   dial(to?: TcpNetConnectOpts): Promise<Socket>
-  /** Lets the client's connect succeed and gives the engine's end of it. `upstream` lends its remote address to the client's socket. */
+  /**
+   * Lets the client's connect succeed and gives the engine's end of it: half-open, not flowing. `upstream` lends its remote address to the
+   * client's socket. @throws gone.reason if the client gave up
+   */
   accept(upstream?: Socket): Promise<Socket>
-  /** Makes the client's connect, or its TLS handshake, fail with this very error object where that is possible, else with RST. */
+  /**
+   * Makes the client's connect, or after `accept` its TLS handshake, fail with this very error object where that is possible, else with
+   * RST. Does nothing once the client is gone.
+   */
   fail(error: Error): void
   /** Stack of the call that opened the connection, for leaks. */
   readonly stack: string | undefined
-  /** Resolves when the client gives up before `accept`. */
+  /** Aborts when the client gives up before `accept`; a dial under way ends with it. */
   readonly gone: AbortSignal
 }
 
 /** What in-process capture hands its connections to. */
 export interface CaptureTarget {
-  /** Must call `accept` or `fail` sooner or later. */
+  /** True for the scopes of its own tree, ended ones included: whose connections it takes. Outside any scope, the newest target takes them. */
+  owns(scope: Scope): boolean
+  /** Must call `accept` or `fail` sooner or later. Called in the turn, and in the async context, of the client's `connect()`. */
   open(inbound: Inbound): void
 }

@@ -1,0 +1,104 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import tls from 'node:tls'
+import type { SecureContext } from 'node:tls'
+import { original } from '../capture/original.ts'
+import { MidwireError } from '../errors.ts'
+import { makeAuthorityCertificate, makeLeafCertificate, readIssuer } from './certificate.ts'
+import type { Issuer } from './certificate.ts'
+
+/** Certificate and private key, in PEM. */
+export interface KeyPair {
+  readonly cert: string
+  readonly key: string
+}
+
+/** A certificate authority of one test run, which lives in memory only. */
+export class Authority {
+  readonly #make: () => KeyPair
+  #made: KeyPair | undefined
+  readonly #leaves = new Map<string, KeyPair>()
+  readonly #contexts = new Map<string, SecureContext>()
+  #issuer: Issuer | undefined
+
+  private constructor(make: () => KeyPair) {
+    this.#make = make
+  }
+
+  // Not before somebody looks: a run without TLS needs none, and the first takes 15 ms.
+  get #pair(): KeyPair {
+    return (this.#made ??= this.#make())
+  }
+
+  /** Makes a new authority, valid for three weeks. */
+  static create(): Authority {
+    return new Authority(() => {
+      const { privateKey } = newKey()
+      return { cert: makeAuthorityCertificate('Midwire test authority', privateKey), key: toPem(privateKey) }
+    })
+  }
+
+  /** @throws MidwireError MIDWIRE_BAD_INPUT if the two do not belong together, or are not the PEM of an authority. */
+  static from(pair: KeyPair): Authority {
+    let why: string | undefined
+    try {
+      const certificate = new X509Certificate(pair.cert)
+      if (!certificate.ca) why = 'the certificate is not one of an authority (basicConstraints CA:TRUE)'
+      else if (!certificate.checkPrivateKey(createPrivateKey(pair.key))) why = 'the key is not that of the certificate'
+    } catch (error) {
+      why = error instanceof Error ? error.message : String(error)
+    }
+    if (why) throw new MidwireError('MIDWIRE_BAD_INPUT', `authority must be { cert, key } in PEM: ${why}`)
+    return new Authority(() => ({ cert: pair.cert, key: pair.key }))
+  }
+
+  /** The authority's certificate, in PEM. */
+  get certificate(): string {
+    return this.#pair.cert
+  }
+
+  /** The authority's private key, in PEM. */
+  get key(): string {
+    return this.#pair.key
+  }
+
+  /** Certificate and key for a DNS name or an IP literal (without brackets); the same for the same name. */
+  leaf(hostName: string): KeyPair {
+    const name = hostName.toLowerCase()
+    let leaf = this.#leaves.get(name)
+    if (!leaf) {
+      const { privateKey, publicKey } = newKey()
+      leaf = { cert: makeLeafCertificate(name, publicKey, this.#signer()), key: toPem(privateKey) }
+      this.#leaves.set(name, leaf)
+    }
+    return leaf
+  }
+
+  /** What a TLS server for that name is made with; the same for the same name. ALPN is left to the server. */
+  secureContextFor(hostName: string): SecureContext {
+    const name = hostName.toLowerCase()
+    let context = this.#contexts.get(name)
+    if (!context) {
+      context = original(tls.createSecureContext)(this.leaf(name))
+      this.#contexts.set(name, context)
+    }
+    return context
+  }
+
+  /** True for a certificate that this authority signed, given as DER. */
+  issued(certificate: Uint8Array): boolean {
+    return new X509Certificate(certificate).verify(createPublicKey(this.#pair.cert))
+  }
+
+  #signer(): Issuer {
+    return (this.#issuer ??= readIssuer(new X509Certificate(this.#pair.cert).raw, createPrivateKey(this.#pair.key)))
+  }
+}
+
+function newKey(): { publicKey: KeyObject; privateKey: KeyObject } {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' })
+}
+
+function toPem(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
