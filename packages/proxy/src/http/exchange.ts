@@ -1,9 +1,8 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
-import { isReset, type Leg } from '../io/leg.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import type { UpstreamLink } from './upstream-link.ts'
 
-/** How an exchange tells of itself; both are called at most once. */
+/** How an exchange tells of itself; each is called at most once. */
 export interface ExchangeObserver {
   onResponse(response: IncomingMessage): void
   /** `failure` says in a few words why it did not run to its end. */
@@ -16,7 +15,6 @@ export function relayExchange(
   response: ServerResponse,
   target: string,
   headers: readonly string[],
-  client: Leg,
   link: UpstreamLink,
   record: ExchangeRecord | undefined,
   observer: ExchangeObserver,
@@ -44,15 +42,9 @@ export function relayExchange(
   onward.on('response', answer => {
     observer.onResponse(answer)
     relayResponse(answer, response, record)
-    answer.on('error', error => {
-      settle(`upstream ended in the middle of the response: ${error.message}`)
-      endAs(error, link, client)
-    })
+    answer.on('error', error => settle(`upstream ended in the middle of the response: ${error.message}`))
   })
-  onward.on('error', error => {
-    settle(`upstream ended before the response: ${error.message}`)
-    endAs(error, link, client)
-  })
+  onward.on('error', error => settle(`upstream ended before the response: ${error.message}`))
   // The client may go before it has its answer; upstream must notice at once, as it would have.
   response.on('close', () => {
     if (response.writableFinished) return settle()
@@ -92,10 +84,4 @@ function addTrailers(message: ClientRequest | ServerResponse, rawTrailers: reado
   const pairs: [string, string][] = []
   for (let n = 0; n < rawTrailers.length; n += 2) pairs.push([rawTrailers[n] ?? '', rawTrailers[n + 1] ?? ''])
   message.addTrailers(pairs)
-}
-
-/** Ends the client's connection the way upstream's ended: RST as RST, anything else as FIN. */
-function endAs(error: unknown, link: UpstreamLink, client: Leg): void {
-  if (isReset(link.leg.raw.errored ?? undefined) || (isReset(error) && link.leg.raw.errored !== null)) client.reset()
-  else client.end()
 }

@@ -60,12 +60,10 @@ export class HttpConnection implements HttpClient {
     this.#options = options
     this.leg = options.client
     const { stream } = options.client
-    let reset = false
-    stream.on('error', error => (reset ||= isReset(error)))
     stream.on('end', () => this.#passEnd())
     stream.on('close', () => {
       if (this.#hasSwitched) return
-      if (reset) this.#link?.leg.reset()
+      if (this.leg.wasReset) this.#link?.leg.reset()
       else this.#link?.destroy()
     })
     engine.front.serve(this)
@@ -81,11 +79,11 @@ export class HttpConnection implements HttpClient {
     const settle = (failure: string | undefined): void => {
       this.#active--
       if (record) this.#engine.exchanges.end(record, failure)
-      if (this.#active === 0 && this.#link?.leg.closed) this.leg.end()
+      if (this.#link && (failure !== undefined || (this.#active === 0 && this.#link.leg.closed))) this.leg.endLike(this.#link.leg)
     }
     this.#openLink(locus.target).then(
       link =>
-        relayExchange(request, response, locus.requestTarget, locus.headers, this.leg, link, record, {
+        relayExchange(request, response, locus.requestTarget, locus.headers, link, record, {
           onResponse: answer => record && this.#engine.exchanges.answer(record, answer),
           onEnd: settle,
         }),
@@ -154,13 +152,10 @@ export class HttpConnection implements HttpClient {
   /** The client's connection ends with its upstream's. */
   #follow(link: UpstreamLink, origin: string): UpstreamLink {
     this.#link = link
-    let reset = false
-    link.leg.stream.on('error', error => (reset ||= isReset(error)))
     link.leg.stream.on('close', () => {
       this.#upstreams.delete(origin)
       if (this.#hasSwitched || this.#active > 0 || this.#options.onUnreachable === 'badGateway') return
-      if (reset) this.leg.reset()
-      else this.leg.end()
+      this.leg.endLike(link.leg)
     })
     return link
   }
@@ -215,7 +210,7 @@ export class HttpConnection implements HttpClient {
     if (answer.kind === 'failed') {
       engine.note(connection, scope, `upstream ended before it answered the handshake: ${answer.error.message}`)
       connection.markClosed()
-      return answer.reset ? this.leg.reset() : this.leg.end()
+      return this.leg.endLike(link.leg)
     }
     const { response } = answer
     if (answer.kind === 'refused') {
@@ -261,7 +256,7 @@ export class HttpConnection implements HttpClient {
   }
 
   async #finishBlindly(request: IncomingMessage, early: EarlyBytes, link: UpstreamLink, answer: UpgradeAnswer): Promise<void> {
-    if (answer.kind === 'failed') return answer.reset ? this.leg.reset() : this.leg.end()
+    if (answer.kind === 'failed') return this.leg.endLike(link.leg)
     const { response } = answer
     if (answer.kind === 'refused' || (request.method === 'CONNECT' && response.statusCode !== 200)) return this.#relayRefusal(request, early, response)
     writeSwitch(this.leg, response, response.rawHeaders)
@@ -289,7 +284,7 @@ export class HttpConnection implements HttpClient {
     if (head.length > 0) this.leg.stream.unshift(head)
     this.#hasSwitched = false
     this.#engine.front.serve(this)
-    if (this.#link?.leg.closed) this.leg.end()
+    if (this.#link?.leg.closed) this.leg.endLike(this.#link.leg)
   }
 }
 

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Leg } from '../io/leg.ts'
-import { isReset } from '../io/leg.ts'
 import { headerLines, relayResponse } from './exchange.ts'
 import type { UpstreamLink } from './upstream-link.ts'
 
@@ -11,7 +10,7 @@ export type UpgradeAnswer =
   /** It did not: an ordinary response, still to be read. */
   | { readonly kind: 'refused'; readonly response: IncomingMessage }
   /** It ended without an answer. */
-  | { readonly kind: 'failed'; readonly error: Error; readonly reset: boolean }
+  | { readonly kind: 'failed'; readonly error: Error }
 
 /** Sends an upgrade request to upstream and tells how it was answered. */
 export function askToUpgrade(request: IncomingMessage, target: string, headers: readonly string[], link: UpstreamLink): Promise<UpgradeAnswer> {
@@ -19,7 +18,7 @@ export function askToUpgrade(request: IncomingMessage, target: string, headers: 
     const onward = link.request(request.method ?? 'GET', target, headers)
     onward.on('upgrade', (response, _socket, head) => resolve({ kind: 'switched', response, head }))
     onward.on('response', response => resolve({ kind: 'refused', response }))
-    onward.on('error', error => resolve({ kind: 'failed', error, reset: isReset(link.leg.raw.errored) }))
+    onward.on('error', error => resolve({ kind: 'failed', error }))
     onward.end()
   })
 }

@@ -7,13 +7,22 @@ import type { Socket } from 'node:net'
 export class Leg {
   readonly stream: Socket
   readonly raw: Socket
+  #wasReset = false
 
   constructor(raw: Socket, stream: Socket = raw) {
     this.raw = raw
     this.stream = stream
     // An error is always followed by 'close'; without a listener it would crash the worker.
-    raw.on('error', ignore)
-    if (stream !== raw) stream.on('error', ignore)
+    const onError = (error: Error): void => {
+      this.#wasReset ||= isReset(error)
+    }
+    raw.on('error', onError)
+    if (stream !== raw) stream.on('error', onError)
+  }
+
+  /** True once the peer has sent RST, or was gone when it was written to. */
+  get wasReset(): boolean {
+    return this.#wasReset
   }
 
   /** FIN, after what was written; for TLS a close-notify before it. */
@@ -23,8 +32,22 @@ export class Leg {
 
   /** RST, at once: what was written and not yet sent is lost. */
   reset(): void {
-    if (!this.raw.destroyed) this.raw.resetAndDestroy()
+    if (this.raw.destroyed) return
+    // libuv refuses to reset while a FIN is on its way, and the socket would then never close.
+    if (this.raw.writableEnded && !this.raw.writableFinished) {
+      this.raw.once('finish', () => this.reset())
+      return
+    }
+    this.raw.resetAndDestroy()
+    // Without this, Node would send a FIN first.
+    this.raw.destroy()
     this.stream.destroy()
+  }
+
+  /** Ends as `other` has ended: RST as RST, anything else as FIN. */
+  endLike(other: Leg): void {
+    if (other.wasReset) this.reset()
+    else this.end()
   }
 
   destroy(): void {
@@ -36,10 +59,6 @@ export class Leg {
   get closed(): boolean {
     return this.stream.destroyed
   }
-}
-
-function ignore(): void {
-  // 'close' tells the story; see the constructor.
 }
 
 /** True if `error` says that the peer sent RST, or was gone when we wrote. */

@@ -6,7 +6,7 @@ import type { Input, Output } from '../session/session-io.ts'
 import { other, type Side } from '../side.ts'
 import { MidwireError } from '../errors.ts'
 import type { Clock, Timer } from './clock.ts'
-import { isReset, type Leg } from './leg.ts'
+import type { Leg } from './leg.ts'
 
 /** ms that both legs get to answer our FIN before they are destroyed; a destroy with unread bytes would send RST instead. */
 const lingerTime = 1000
@@ -51,12 +51,10 @@ export class Pump {
   start(head: Readonly<Record<Side, Buffer>>): void {
     for (const from of ['client', 'server'] as const) {
       const { stream } = this.#legs[from]
-      let reset = false
       stream.on('data', (bytes: Buffer) => this.#take({ kind: 'bytes', from, bytes, at: this.#clock.now() }))
       stream.on('end', () => this.#take({ kind: 'end', from, how: 'fin', at: this.#clock.now() }))
-      stream.on('error', error => (reset ||= isReset(error)))
       stream.on('drain', () => this.#goOn(other(from), 'drain'))
-      stream.on('close', () => this.#closed(from, reset))
+      stream.on('close', () => this.#closed(from))
       if (head[from].length > 0) this.#take({ kind: 'bytes', from, bytes: head[from], at: this.#clock.now() })
     }
   }
@@ -71,9 +69,9 @@ export class Pump {
     this.#legs.server.destroy()
   }
 
-  #closed(from: Side, reset: boolean): void {
+  #closed(from: Side): void {
     // A stream that failed, or was destroyed, closes without an 'end'. The session ignores an end that it has already seen.
-    this.#take({ kind: 'end', from, how: reset ? 'rst' : 'fin', at: this.#clock.now() })
+    this.#take({ kind: 'end', from, how: this.#legs[from].wasReset ? 'rst' : 'fin', at: this.#clock.now() })
     if (this.#legs[other(from)].closed) this.#finish()
   }
 

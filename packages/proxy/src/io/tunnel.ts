@@ -1,4 +1,4 @@
-import { isReset, type Leg } from './leg.ts'
+import type { Leg } from './leg.ts'
 
 /**
  * Relays bytes that nobody interprets, both ways: FIN as FIN with half-close, RST as RST, back-pressure passed on. Bytes that
@@ -10,14 +10,9 @@ export function tunnel(client: Leg, server: Leg): void {
 }
 
 function relay(from: Leg, to: Leg): void {
-  let reset = false
   from.stream.pipe(to.stream)
-  from.stream.once('error', error => {
-    reset = isReset(error)
-  })
   from.stream.once('close', () => {
-    if (reset) to.reset()
     // A stream that was destroyed before its 'end' is never ended by pipe().
-    else if (!from.stream.readableEnded) to.end()
+    if (from.wasReset || !from.stream.readableEnded) to.endLike(from)
   })
 }
