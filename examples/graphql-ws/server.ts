@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { buildSchema, graphql } from 'graphql'
@@ -25,13 +25,8 @@ export interface GraphqlServer extends AsyncDisposable {
 
 /** A GraphQL server: subscriptions over WebSocket; over HTTP one operation a line, each answered by a line as soon as it has been read. */
 export async function startServer(): Promise<GraphqlServer> {
-  const http = createServer(async (request, response) => {
-    response.writeHead(200, { 'Content-Type': 'application/jsonl' })
-    for await (const line of createInterface({ input: request })) {
-      const { query, variables } = JSON.parse(line)
-      response.write(`${JSON.stringify(await graphql({ schema, rootValue: roots, source: query, variableValues: variables }))}\n`)
-    }
-    response.end()
+  const http = createServer((request, response) => {
+    answerLines(request, response).catch((error: Error) => response.destroy(error))
   })
   const subscriptions = useServer({ schema, roots: { subscription: roots } }, new WebSocketServer({ server: http, path: '/graphql' }))
   http.listen(0, '127.0.0.1')
@@ -44,4 +39,13 @@ export async function startServer(): Promise<GraphqlServer> {
       http.closeAllConnections()
     },
   }
+}
+
+async function answerLines(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.writeHead(200, { 'Content-Type': 'application/jsonl' })
+  for await (const line of createInterface({ input: request })) {
+    const { query, variables } = JSON.parse(line)
+    response.write(`${JSON.stringify(await graphql({ schema, rootValue: roots, source: query, variableValues: variables }))}\n`)
+  }
+  response.end()
 }

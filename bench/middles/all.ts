@@ -1,0 +1,13 @@
+import type { Middle } from '../middle.ts'
+import { direct } from './direct.ts'
+import { tcpPipe } from './tcp-pipe.ts'
+import { tlsPipe } from './tls-pipe.ts'
+import { wsEnds } from './ws-ends.ts'
+
+export const middles: readonly Middle[] = [direct, tcpPipe, tlsPipe, wsEnds]
+
+export function middleNamed(name: string): Middle {
+  const found = middles.find(middle => middle.name === name)
+  if (!found) throw new Error(`no middle man is called ${name}; there are ${middles.map(middle => middle.name).join(', ')}`)
+  return found
+}

@@ -1,0 +1,48 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { Certificate } from './certificate.ts'
+import type { Upstream } from './middle.ts'
+import type { Ports } from './server.ts'
+
+export type LaneRequest =
+  | { readonly do: 'prepare'; readonly title: string; readonly variant: string; readonly upstream: Upstream }
+  | { readonly do: 'sample' | 'done' }
+
+export type LaneReply = { readonly value: number } | { readonly error: string }
+
+/** Longer than any sample takes: what does not answer has failed. */
+const patience = 60_000
+
+/** A child process that answers each request with one message. */
+export class Child {
+  readonly #process: ChildProcess
+  readonly #exit: Promise<unknown>
+
+  constructor(file: string) {
+    this.#process = fork(join(import.meta.dirname, file), { execArgv: [...process.execArgv, '--expose-gc'] })
+    this.#exit = once(this.#process, 'exit')
+  }
+
+  /** @throws Error if the child says so, ends instead of answering, or takes more than a minute */
+  async ask<T>(request: unknown): Promise<T> {
+    const signal = AbortSignal.timeout(patience)
+    const ended = this.#exit.then(() => {
+      throw new Error('the process has ended')
+    })
+    this.#process.send(request as object)
+    const [reply] = await Promise.race([once(this.#process, 'message', { signal }), ended])
+    if ('error' in reply) throw new Error(reply.error)
+    return reply as T
+  }
+
+  async end(): Promise<void> {
+    this.#process.kill()
+    await this.#exit
+  }
+}
+
+export async function startServerProcess(certificate: Certificate): Promise<{ child: Child; ports: Ports }> {
+  const child = new Child('server-process.ts')
+  return { child, ports: await child.ask<Ports>(certificate) }
+}
