@@ -1,0 +1,33 @@
+import { fileURLToPath } from 'node:url'
+import { Authority } from '@midwire/proxy/authority'
+import type { KeyPair } from '@midwire/proxy/authority'
+import type { Plugin } from 'vitest/config'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Certificate authority of this run, in PEM; it exists in memory only. */
+    'midwire:authority': KeyPair
+  }
+}
+
+let ofThisRun: KeyPair | undefined
+
+/**
+ * For `plugins` in vitest.config.ts: sees to it that every connection of a test file can be intercepted, also those of modules that keep
+ * what they imported from `node:net` or `node:tls`, and that all files of a run trust one certificate authority.
+ */
+export function midwire(): Plugin {
+  return {
+    name: 'midwire',
+    configureVitest({ project }) {
+      // First, because setup files of the user's may import the client.
+      project.config.setupFiles.unshift(fileURLToPath(import.meta.resolve('@midwire/vitest-plugin/setup')))
+      project.provide('midwire:authority', (ofThisRun ??= makeAuthority()))
+    },
+  }
+}
+
+function makeAuthority(): KeyPair {
+  const { certificate, key } = Authority.create()
+  return { cert: certificate, key }
+}
