@@ -7,7 +7,8 @@ import type { Ports } from './server.ts'
 
 export type LaneRequest =
   | { readonly do: 'prepare'; readonly title: string; readonly variant: string; readonly upstream: Upstream }
-  | { readonly do: 'sample' | 'done' }
+  | { readonly do: 'sample' }
+  | { readonly do: 'done' }
 
 export type LaneReply = { readonly value: number } | { readonly error: string }
 
