@@ -1,8 +1,16 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ClientRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Scope } from '../scope.ts'
-import type { Trust } from '../tls/trust.ts'
+import type { ClientTls } from '../tls/client-tls.ts'
+import { EarlierSockets } from './earlier-sockets.ts'
+
+interface UndiciRequest {
+  readonly method: string
+  readonly origin: string | URL
+  readonly path: string
+}
 
 /**
  * Remembers whose request goes out on which socket, and in which order, from what Node and undici publish about them. Nothing is added
@@ -10,33 +18,54 @@ import type { Trust } from '../tls/trust.ts'
  */
 export class Attribution {
   readonly #scopes: AsyncLocalStorage<Scope | undefined>
-  readonly #trust: Trust
+  readonly #clientTls: ClientTls
   /** Whose request it is: the scope of the code that made it. */
   readonly #made = new WeakMap<object, { readonly scope: Scope | undefined }>()
-  /** Whose requests were written to a TCP socket, in order. */
-  readonly #written = new WeakMap<Socket, (Scope | undefined)[]>()
+  /** Whose requests were written to a socket, in order. */
+  #written = new WeakMap<Socket, (Scope | undefined)[]>()
+  /** Sockets that an interceptor plays; what it passes on goes out on another with the same handle. */
+  readonly #played = new Set<WeakRef<Socket>>()
+  readonly #earlier: EarlierSockets
+  #installed = false
   readonly #channels: readonly (readonly [string, (message: unknown) => void])[]
 
-  constructor(scopes: AsyncLocalStorage<Scope | undefined>, trust: Trust) {
+  constructor(scopes: AsyncLocalStorage<Scope | undefined>, clientTls: ClientTls) {
     this.#scopes = scopes
-    this.#trust = trust
+    this.#clientTls = clientTls
+    this.#earlier = new EarlierSockets(() => this.#installed && scopes.getStore() !== undefined)
     this.#channels = [
-      ['undici:request:create', (message) => this.#requestMade((message as { request: object }).request)],
-      ['undici:client:sendHeaders', (message) => this.#headWritten(message as { request: object; socket: Socket })],
-      ['http.client.request.created', (message) => this.#clientRequestMade((message as { request: NodeJS.EventEmitter }).request)],
+      ['undici:request:create', message => this.#requestMade((message as { request: object }).request)],
+      ['undici:client:sendHeaders', message => this.#undiciHead(message as { request: UndiciRequest; socket: Socket })],
+      ['http.client.request.created', message => this.#clientRequestMade((message as { request: ClientRequest }).request)],
     ]
   }
 
   watch(): void {
+    this.#earlier.watch()
     for (const [name, listener] of this.#channels) subscribe(name, listener)
   }
 
   unwatch(): void {
     for (const [name, listener] of this.#channels) unsubscribe(name, listener)
+    this.#earlier.unwatch()
   }
 
+  /** While something is installed, no request of a test may go out on a socket opened before. */
+  demandCapture(installed: boolean): void {
+    if (installed && !this.#installed) this.#earlier.begin()
+    this.#installed = installed
+  }
+
+  /** A socket begins to connect: what it carried before, if it was used before, does not count. */
+  opened(socket: Socket): void {
+    this.#earlier.opened(socket)
+    this.#written.delete(socket)
+    if (Object.hasOwn(socket, '_writeGeneric')) this.#played.add(new WeakRef(socket))
+  }
+
+  /** Whose request is the k-th on this socket; `opener` where nobody published it. */
   exchangeScope(socket: Socket, k: number, opener: Scope | undefined): Scope | undefined {
-    const scopes = this.#written.get(socket)
+    const scopes = this.#written.get(socket) ?? this.#writtenAbove(socket)
     return scopes && k < scopes.length ? scopes[k] : opener
   }
 
@@ -44,16 +73,37 @@ export class Attribution {
     this.#made.set(request, { scope: this.#scopes.getStore() })
   }
 
-  #clientRequestMade(request: NodeJS.EventEmitter): void {
+  #clientRequestMade(request: ClientRequest): void {
     this.#requestMade(request)
     // An agent lends a socket to one request at a time, so the order of lending is that of the exchanges.
-    request.once('socket', (socket: Socket) => this.#headWritten({ request, socket }))
+    request.once('socket', socket => {
+      const base = this.#headWritten(request, socket)
+      if (base) request.destroy(this.#earlier.error(`${request.method} ${request.protocol}//${request.host}${request.path}`, base))
+    })
   }
 
-  #headWritten({ request, socket }: { readonly request: object; readonly socket: Socket }): void {
-    const base = this.#trust.baseOf(socket)
-    let scopes = this.#written.get(base)
-    if (!scopes) this.#written.set(base, (scopes = []))
-    scopes.push(this.#made.get(request)?.scope)
+  #undiciHead({ request, socket }: { readonly request: UndiciRequest; readonly socket: Socket }): void {
+    const base = this.#headWritten(request, socket)
+    if (base) socket.destroy(this.#earlier.error(`${request.method} ${String(request.origin)}${request.path}`, base))
+  }
+
+  /** Returns the socket that connected if it was opened too early for this request. */
+  #headWritten(request: object, socket: Socket): Socket | undefined {
+    const scope = this.#made.get(request)?.scope
+    const base = this.#clientTls.baseOf(socket)
+    const scopes = this.#written.get(base)
+    if (scopes) scopes.push(scope)
+    else this.#written.set(base, [scope])
+    return this.#installed && scope && this.#earlier.includes(base) ? base : undefined
+  }
+
+  #writtenAbove(socket: Socket): (Scope | undefined)[] | undefined {
+    const handle: unknown = Reflect.get(socket, '_handle')
+    for (const ref of this.#played) {
+      const played = ref.deref()
+      if (!played) this.#played.delete(ref)
+      else if (handle && Reflect.get(played, '_handle') === handle) return this.#written.get(played)
+    }
+    return undefined
   }
 }

@@ -1,14 +1,20 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Socket } from 'node:net'
 import type { Scope } from '../scope.ts'
 import type { Authority } from '../tls/authority.ts'
+import { ClientTls } from '../tls/client-tls.ts'
 import { Trust } from '../tls/trust.ts'
+import { AttemptHold } from './attempt-hold.ts'
 import { Attribution } from './attribution.ts'
 import { CapturedSocket } from './captured-socket.ts'
-import type { Connect } from './captured-socket.ts'
-import { isTcpConnect, readConnectCall } from './connect-options.ts'
+import type { Captured } from './captured-socket.ts'
+import { dialOptions, isTcpConnect, readConnectCall } from './connect-options.ts'
+import { LookupHold } from './hold.ts'
 import type { CaptureTarget } from './inbound.ts'
 import { Loopback } from './loopback.ts'
+import { isNodesOwn, isOwnCall } from './nodes-connect.ts'
+import type { Connect } from './nodes-connect.ts'
 import { Patch } from './patch.ts'
 
 /** What is installed for one target. */
@@ -25,32 +31,36 @@ export interface InstallOptions {
 /** Sends every TCP connection of this thread through the targets, while there are any. */
 export class Capture {
   readonly #scopes: AsyncLocalStorage<Scope | undefined>
+  readonly #onIdle: () => void
   readonly #trust = new Trust()
+  readonly #clientTls = new ClientTls(this.#trust)
   readonly #attribution: Attribution
   readonly #targets: CaptureTarget[] = []
-  #loopback: Promise<Loopback> | undefined
-  #listening: Loopback | undefined
+  #listening: Promise<Loopback> | undefined
+  #loopback: Loopback | undefined
   #holders = 0
 
-  readonly #hook = new Patch<Connect>(Socket.prototype, 'connect', (below) => {
-    const open = this.#open.bind(this)
+  readonly #hook = new Patch<Connect>(Socket.prototype, 'connect', below => {
+    const take = (client: Socket, args: readonly unknown[]): boolean => this.#hook.wanted && this.#take(client, args)
     return function connect(this: Socket, ...args: Parameters<Connect>): Socket {
-      return open(this, args, below) ? this : below.apply(this, args)
+      return take(this, args) ? this : below.apply(this, args)
     }
   })
 
-  constructor(scopes: AsyncLocalStorage<Scope | undefined>) {
+  /** `onIdle` is called when nothing is installed or placed any more. */
+  constructor(scopes: AsyncLocalStorage<Scope | undefined>, onIdle: () => void) {
     this.#scopes = scopes
-    this.#attribution = new Attribution(scopes, this.#trust)
+    this.#onIdle = onIdle
+    this.#attribution = new Attribution(scopes, this.#clientTls)
   }
 
-  /** Puts the hook in place, passing everything through until something is installed; returns how to take it away. */
+  /** Puts the hooks in place, passing everything through until something is installed; returns how to take them away. */
   place(): () => void {
     this.#hold()
-    let held = true
+    let placed = true
     return () => {
-      if (held) this.#release()
-      held = false
+      if (placed) this.#release()
+      placed = false
     }
   }
 
@@ -58,14 +68,15 @@ export class Capture {
   async install({ authority, target }: InstallOptions): Promise<Installation> {
     this.#hold()
     try {
-      this.#listening = await (this.#loopback ??= Loopback.listen())
+      this.#loopback = await (this.#listening ??= Loopback.listen())
     } catch (error) {
-      this.#loopback = undefined
+      this.#listening = undefined
       this.#release()
       throw error
     }
     this.#trust.add(authority)
     this.#targets.push(target)
+    this.#attribution.demandCapture(true)
     let uninstalled: Promise<void> | undefined
     return { uninstall: () => (uninstalled ??= this.#uninstall(authority, target)) }
   }
@@ -73,43 +84,71 @@ export class Capture {
   async #uninstall(authority: Authority, target: CaptureTarget): Promise<void> {
     this.#targets.splice(this.#targets.indexOf(target), 1)
     this.#trust.remove(authority)
+    const loopback = this.#loopback
+    if (this.#targets.length === 0) {
+      this.#attribution.demandCapture(false)
+      this.#listening = this.#loopback = undefined
+    }
     this.#release()
-    if (this.#targets.length > 0) return
-    const loopback = this.#listening
-    this.#loopback = this.#listening = undefined
-    await loopback?.close()
+    if (this.#targets.length === 0) await loopback?.close()
   }
 
   #hold(): void {
     if (this.#holders++ > 0) return
-    this.#hook.apply()
+    // Ours goes to the bottom. Where another is there already, sockets are met one step later, when they have come through it.
+    if (isNodesOwn(Socket.prototype.connect)) this.#hook.apply()
+    subscribe('net.client.socket', this.#socketConnecting)
     this.#trust.watch()
+    this.#clientTls.watch()
     this.#attribution.watch()
   }
 
   #release(): void {
     if (--this.#holders > 0) return
     this.#hook.remove()
-    this.#trust.unwatch()
+    unsubscribe('net.client.socket', this.#socketConnecting)
     this.#attribution.unwatch()
+    this.#clientTls.unwatch()
+    this.#trust.unwatch()
+    this.#onIdle()
   }
 
   /** Takes the socket over; false if it is not ours to take. */
-  #open(client: Socket, args: readonly unknown[], connect: Connect): boolean {
-    const loopback = this.#listening
-    if (!loopback || this.#targets.length === 0 || isPuppet(client) || isLayered(client)) return false
+  #take(client: Socket, args: readonly unknown[]): boolean {
+    const loopback = this.#loopback
+    if (!loopback || isPuppet(client) || isLayered(client)) return false
     const call = readConnectCall(args)
     if (!isTcpConnect(call.options)) return false
-    const scope = this.#scopes.getStore()
-    const target = this.#targetFor(scope)
-    if (!target) return false
-    const context = { connect, loopback, attribution: this.#attribution, trust: this.#trust }
-    target.open(new CapturedSocket(context, client, call, scope))
+    const { host } = call.options
+    const dial = dialOptions(call.options)
+    const destination = { host: typeof host === 'string' && host !== '' ? host : 'localhost', port: dial.port }
+    this.#offer({ client, destination, dial, mirrored: true, hold: new LookupHold(client, call, loopback.port) })
     return true
   }
 
-  #targetFor(scope: Scope | undefined): CaptureTarget | undefined {
-    return (scope && this.#targets.findLast((target) => target.owns(scope))) ?? this.#targets.at(-1)
+  /** Node is about to connect a socket, through our hook or past it. */
+  readonly #socketConnecting = (message: unknown): void => {
+    const { socket: client } = message as { socket: Socket }
+    if (!this.#loopback) return
+    this.#attribution.opened(client)
+    if (isOwnCall() || isPuppet(client) || isLayered(client)) return
+    AttemptHold.watch(client, ({ hold, address, port }) => {
+      const host: unknown = Reflect.get(client, '_host')
+      const destination = { host: typeof host === 'string' ? host : address, port }
+      this.#offer({ client, destination, dial: { host: address, port }, mirrored: false, hold })
+    })
+  }
+
+  #offer(captured: Omit<Captured, 'scope' | 'caller'>): void {
+    const scope = this.#scopes.getStore()
+    const target = (scope && this.#targets.findLast(candidate => candidate.owns(scope))) ?? this.#targets.at(-1)
+    const loopback = this.#loopback
+    if (!target || !loopback) {
+      captured.hold.fail(new Error('the proxy was stopped while this connection was being opened'))
+      return
+    }
+    const context = { loopback, attribution: this.#attribution, clientTls: this.#clientTls }
+    target.open(new CapturedSocket(context, { ...captured, scope, caller: scope && callStack() }))
   }
 }
 
@@ -122,4 +161,15 @@ function isPuppet(socket: Socket): boolean {
 function isLayered(socket: Socket): boolean {
   const parent: unknown = Reflect.get(socket, '_parent')
   return parent instanceof Socket && parent.connecting
+}
+
+/** Deep enough to reach the test through an HTTP client. Its text is made only if somebody asks. */
+function callStack(): Error {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 50
+  try {
+    return new Error('opened here')
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
 }

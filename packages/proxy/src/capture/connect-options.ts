@@ -30,9 +30,9 @@ export function isTcpConnect(options: Readonly<Record<string, unknown>>): boolea
   if (host && (typeof host !== 'string' || host.includes('\0'))) return false
   if (localAddress && (typeof localAddress !== 'string' || isIP(localAddress) === 0)) return false
   if (localPort && typeof localPort !== 'number') return false
-  if (autoSelectFamily != null && typeof autoSelectFamily !== 'boolean') return false
-  if (autoSelectFamilyAttemptTimeout != null && !isPositiveInteger(autoSelectFamilyAttemptTimeout)) return false
-  return lookup == null || typeof lookup === 'function' || (typeof host === 'string' && isIP(host) !== 0)
+  if (typeof (autoSelectFamily ?? false) !== 'boolean') return false
+  if (!isPositiveInteger(autoSelectFamilyAttemptTimeout ?? 1)) return false
+  return typeof (lookup ?? isIP) === 'function' || (typeof host === 'string' && isIP(host) !== 0)
 }
 
 function isPort(port: unknown): boolean {
@@ -49,6 +49,7 @@ function isPositiveInteger(value: unknown): boolean {
 export function dialOptions(options: Readonly<Record<string, unknown>>): TcpNetConnectOpts {
   const picked: Record<string, unknown> = {}
   for (const name of DIAL) if (options[name] !== undefined) picked[name] = options[name]
+  picked['port'] = Number(options['port'])
   // Checked by `isTcpConnect`.
   return picked as unknown as TcpNetConnectOpts
 }

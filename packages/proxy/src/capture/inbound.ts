@@ -43,7 +43,7 @@ export interface Inbound {
   dial(to?: TcpNetConnectOpts): Promise<Socket>
   /**
    * Lets the client's connect succeed and gives the engine's end of it: half-open, not flowing. `upstream` lends its remote address to the
-   * client's socket. @throws gone.reason if the client gave up
+   * client's socket, and is destroyed with it if that fails. @throws gone.reason if the client gave up
    */
   accept(upstream?: Socket): Promise<Socket>
   /**

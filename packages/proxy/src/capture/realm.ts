@@ -40,11 +40,15 @@ export function currentScope(): Scope | undefined {
 
 function make(): Realm {
   const scopes = new AsyncLocalStorage<Scope | undefined>()
-  const record: Realm = { version, scopes, capture: new Capture(scopes) }
+  const record: Realm = { version, scopes, capture: new Capture(scopes, () => forget(record)) }
   keep(Socket, record)
   return record
 }
 
 function keep(owner: object, record: Realm): void {
   Object.defineProperty(owner, REALM, { value: record, configurable: true, enumerable: false, writable: true })
+}
+
+function forget(record: Realm): void {
+  for (const owner of [Socket, globalThis]) if (Reflect.get(owner, REALM) === record) Reflect.deleteProperty(owner, REALM)
 }

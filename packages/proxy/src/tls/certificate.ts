@@ -3,15 +3,27 @@ import type { KeyObject } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
-import type forge from 'node-forge'
 
-type Asn1 = forge.asn1.Asn1
+/** A node of an ASN.1 tree, as node-forge has it. */
+interface Asn1 {
+  readonly value: string | Asn1[]
+  readonly bitStringContents?: string
+}
+
+/** What is used of node-forge's ASN.1. Byte strings are in latin1. */
+interface Asn1Tools {
+  create(tagClass: number, type: number, constructed: boolean, value: string | Asn1[]): Asn1
+  fromDer(bytes: string): Asn1
+  toDer(item: Asn1): { getBytes(): string }
+  oidToDer(id: string): { getBytes(): string }
+  dateToUtcTime(date: Date): string
+}
 
 // The whole of node-forge takes 35 ms to load; its ASN.1 alone takes 6, and only where a certificate is made.
 const require = createRequire(import.meta.url)
-let loaded: typeof forge.asn1 | undefined
-function asn1(): typeof forge.asn1 {
-  return (loaded ??= require('node-forge/lib/asn1.js') as typeof forge.asn1)
+let loaded: Asn1Tools | undefined
+function asn1(): Asn1Tools {
+  return (loaded ??= require('node-forge/lib/asn1.js') as Asn1Tools)
 }
 
 const OID = {
@@ -99,8 +111,11 @@ function signed(issuer: Issuer, subject: Asn1, publicKey: KeyObject, extensions:
 /** RFC 5280 §4.2.1.2, method 1: the SHA-1 of the public key's bits. */
 function keyIdOf(publicKey: KeyObject): Buffer {
   const spki = children(asn1().fromDer(latin1(publicKey.export({ type: 'spki', format: 'der' }))))
-  const value: unknown = Reflect.get(spki[1] ?? {}, 'bitStringContents') ?? spki[1]?.value
-  return createHash('sha1').update(String(value).slice(1), 'latin1').digest()
+  const { bitStringContents, value } = spki[1] ?? { value: '' }
+  // The first octet of a BIT STRING counts unused bits.
+  return createHash('sha1')
+    .update(String(bitStringContents ?? value).slice(1), 'latin1')
+    .digest()
 }
 
 /** RFC 5280 §4.2.1.6: dNSName [2] or iPAddress [7]. */
@@ -117,12 +132,12 @@ function ipv6Bytes(host: string): Buffer {
   const front = groups(head)
   const back = tail === undefined ? [] : groups(tail)
   const zeros = Array<number>(8 - front.length - back.length).fill(0)
-  return Buffer.from([...front, ...zeros, ...back].flatMap((group) => [group >> 8, group & 0xff]))
+  return Buffer.from([...front, ...zeros, ...back].flatMap(group => [group >> 8, group & 0xff]))
 }
 
 function groups(part: string): number[] {
   if (part === '') return []
-  return part.split(':').flatMap((group) => {
+  return part.split(':').flatMap(group => {
     if (!group.includes('.')) return [parseInt(group, 16)]
     const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number)
     return [(a << 8) | b, (c << 8) | d]
@@ -147,7 +162,7 @@ const boolean = (value: boolean): Asn1 => node(UNIVERSAL, 1, false, value ? '\xf
 const bits = (bytes: string): Asn1 => node(UNIVERSAL, 3, false, bytes)
 const octets = (bytes: string): Asn1 => node(UNIVERSAL, 4, false, bytes)
 const oid = (id: string): Asn1 => node(UNIVERSAL, 6, false, asn1().oidToDer(id).getBytes())
-const time = (at: number): Asn1 => node(UNIVERSAL, 23, false, asn1().dateToUtcTime(new Date(at)).toString())
+const time = (at: number): Asn1 => node(UNIVERSAL, 23, false, asn1().dateToUtcTime(new Date(at)))
 const der = (item: Asn1): Buffer => Buffer.from(asn1().toDer(item).getBytes(), 'latin1')
 const latin1 = (bytes: Buffer): string => bytes.toString('latin1')
 

@@ -26,7 +26,7 @@ function handshake(bytes: Uint8Array): Uint8Array | undefined | null {
   const parts: Uint8Array[] = []
   let have = 0
   let want = Infinity
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     // RFC 8446 §5.1: ContentType handshake(22), legacy_record_version 0x03xx, length ≤ 2^14
     if (at < bytes.length && bytes[at] !== 22) return null
     if (at + 1 < bytes.length && bytes[at + 1] !== 3) return null
@@ -55,7 +55,7 @@ function readHello(hello: Uint8Array): ClientHello {
   let serverName: string | undefined
   let alpn: string[] = []
   const end = Math.min(hello.length, at + 2 + uint16(hello, at))
-  for (at += 2; at + 4 <= end; ) {
+  for (at += 2; at + 4 <= end;) {
     const type = uint16(hello, at)
     const body = hello.subarray(at + 4, at + 4 + uint16(hello, at + 2))
     if (type === 0) serverName = readServerName(body)

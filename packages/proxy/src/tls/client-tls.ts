@@ -1,0 +1,116 @@
+import { syncBuiltinESMExports } from 'node:module'
+import { Socket } from 'node:net'
+import tls from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
+import { original } from '../capture/original.ts'
+import { Patch } from '../capture/patch.ts'
+import { MidwireError } from '../errors.ts'
+import type { Trust } from './trust.ts'
+
+/** Options of the client's own leg. What they say of certificates, versions and ciphers is in `secureContext`. */
+const NOT_FOR_UPSTREAM = [
+  'socket', 'path', 'session', 'secureContext', 'lookup', 'timeout', 'signal', 'onread', 'allowHalfOpen', 'highWaterMark', 'enableTrace',
+  'ca', 'cert', 'key', 'pfx', 'passphrase', 'crl',
+] as const // prettier-ignore
+
+/** Knows the TLS options that clients gave, and which TLS socket lies over which. */
+export class ClientTls {
+  readonly #trust: Trust
+  readonly #over = new WeakMap<Socket, tls.TLSSocket>()
+  readonly #under = new WeakMap<Socket, Socket>()
+
+  readonly #connect = new Patch(tls, 'connect', (below: typeof tls.connect) => {
+    const connecting = this.#connecting.bind(this)
+    const connect = (...args: Parameters<typeof tls.connect>): tls.TLSSocket => connecting(below, args)
+    return connect as typeof tls.connect
+  })
+
+  constructor(trust: Trust) {
+    this.#trust = trust
+  }
+
+  watch(): void {
+    this.#connect.apply()
+    // `import { connect } from 'node:tls'` sees the change too.
+    syncBuiltinESMExports()
+  }
+
+  unwatch(): void {
+    this.#connect.remove()
+    syncBuiltinESMExports()
+  }
+
+  /** The options that the client gave for TLS on this connection, as the upstream leg takes them. */
+  upstreamOptions(client: Socket): ConnectionOptions | undefined {
+    const socket = this.#tlsOf(client)
+    const options = socket && connectOptionsOf(socket)
+    if (!options) return undefined
+    const upstream: ConnectionOptions = { ...options }
+    for (const name of NOT_FOR_UPSTREAM) Reflect.deleteProperty(upstream, name)
+    // One that does not know our authority: a server is believed if the client would have believed it.
+    const meant = options.secureContext ? this.#trust.meant(options.secureContext) : options
+    upstream.secureContext = original(tls.createSecureContext)(meant)
+    // Whom the client would have expected: Node asks the socket, and ours was dialled by another name perhaps.
+    const name: unknown = Reflect.get(client, '_host')
+    if (upstream.host === undefined && typeof name === 'string') upstream.host = name
+    return upstream
+  }
+
+  /** Why the TLS client of this connection cannot be made to trust our authority. */
+  obstacle(client: Socket, to: { readonly host: string; readonly port: number }): MidwireError | undefined {
+    const socket = this.#tlsOf(client)
+    const context = socket && connectOptionsOf(socket)?.secureContext
+    if (!context) return undefined
+    if (this.#trust.meant(context)) {
+      this.#trust.extend(context)
+      return undefined
+    }
+    return new MidwireError(
+      'MIDWIRE_CAPTURE',
+      `the TLS connection to ${to.host}:${to.port} uses a secureContext that was made before Midwire was installed, so it cannot trust ` +
+        `Midwire's certificates; make it later, or let midwire() in vitest.config.ts put Midwire in place first, or tunnel the host with ` +
+        `intercept: { ${JSON.stringify(to.host)}: false }`,
+    )
+  }
+
+  /** The TLS socket over `socket` if there is one, else `socket`: the one whose failure its owner sees. */
+  topOf(socket: Socket): Socket {
+    const over = this.#over.get(socket)
+    return over && !over.destroyed ? this.topOf(over) : socket
+  }
+
+  /** The socket that connected: that under a TLS socket which the client put over its own. */
+  baseOf(socket: Socket): Socket {
+    const under = this.#under.get(socket)
+    return under ? this.baseOf(under) : socket
+  }
+
+  #tlsOf(client: Socket): tls.TLSSocket | undefined {
+    return client instanceof tls.TLSSocket ? client : this.#over.get(client)
+  }
+
+  #connecting(below: typeof tls.connect, args: Parameters<typeof tls.connect>): tls.TLSSocket {
+    const socket = below(...args)
+    if (!this.#connect.wanted) return socket
+    const base = connectOptionsOf(socket)?.socket
+    if (base instanceof Socket) {
+      this.#over.set(base, socket)
+      this.#under.set(socket, base)
+      if (base.connecting) base.once('connect', () => lendPeerName(socket, base))
+      else lendPeerName(socket, base)
+    }
+    return socket
+  }
+}
+
+/** The options that `tls.connect` made a socket with, its defaults filled in: Node keeps them on the socket. */
+function connectOptionsOf(socket: tls.TLSSocket): ConnectionOptions | undefined {
+  const key = Object.getOwnPropertySymbols(socket).find(symbol => symbol.description === 'connect-options')
+  return key && (Reflect.get(socket, key) as ConnectionOptions | undefined)
+}
+
+/** A TLS socket over a captured one shows the same peer. */
+function lendPeerName(socket: Socket, base: Socket): void {
+  const peer: unknown = Reflect.get(base, '_peername')
+  if (peer) Reflect.set(socket, '_peername', peer)
+}
