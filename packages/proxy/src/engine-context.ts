@@ -12,6 +12,7 @@ import type { ConnectRule, HandshakeFacts, HandshakeRule, MessageRule } from './
 import type { Scope } from './scope.ts'
 import type { Session } from './session/session.ts'
 import type { Authority } from './tls/authority.ts'
+import type { DeflateAgreement } from './ws/handshake.ts'
 
 /** What one connection needs of the proxy that it goes through. */
 export interface EngineContext {
@@ -41,7 +42,7 @@ export interface EngineContext {
   mayAnswer(scope: Scope, destination: Destination): boolean
   /** Keeps a connect that is never to succeed until its client gives up or its scope ends. */
   park(scope: Scope, inbound: Inbound): void
-  startSession(connection: Connection, protocol: string, deflate: boolean): Session
+  startSession(connection: Connection, protocol: string, agreement: DeflateAgreement): Session
   note(connection: Connection | undefined, scope: Scope | undefined, text: string): void
   fail(failure: EngineFailure): void
   leak(leak: Leak): void

@@ -28,6 +28,7 @@ import type { ConnectRule, HandshakeRule } from './rule/rule.ts'
 import { Scope } from './scope.ts'
 import { Session } from './session/session.ts'
 import { Authority } from './tls/authority.ts'
+import type { DeflateAgreement } from './ws/handshake.ts'
 
 /** ms that a handler may take where nobody says otherwise. */
 const defaultDecisionTimeout = 5000
@@ -232,8 +233,8 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     this.#parked.add(scope, inbound)
   }
 
-  startSession(connection: Connection, protocol: string, deflate: boolean): Session {
-    return new Session({ connection, protocol, deflate, rules: this.rules, journal: this.journal, codec: this.codec, holdLimit: this.options.holdLimit })
+  startSession(connection: Connection, protocol: string, agreement: DeflateAgreement): Session {
+    return new Session({ connection, protocol, deflate: agreement, rules: this.rules, journal: this.journal, codec: this.codec, holdLimit: this.options.holdLimit })
   }
 
   note(connection: Connection | undefined, scope: Scope | undefined, text: string): void {

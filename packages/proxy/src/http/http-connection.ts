@@ -8,7 +8,7 @@ import { tunnel } from '../io/tunnel.ts'
 import { WireConnection } from '../io/wire-connection.ts'
 import type { HandshakeRule } from '../rule/rule.ts'
 import type { Scope } from '../scope.ts'
-import { negotiate, offeredProtocols, offerWithoutContextTakeover } from '../ws/handshake.ts'
+import { parseProtocols, rewriteAnswer, rewriteOffer } from '../ws/handshake.ts'
 import { EarlyBytes } from './early-bytes.ts'
 import { relayExchange } from './exchange.ts'
 import { ExchangeRecord } from './exchange-record.ts'
@@ -175,7 +175,7 @@ export class HttpConnection implements HttpClient {
   async #openWebSocket(request: IncomingMessage, early: EarlyBytes, scope: Scope): Promise<void> {
     const engine = this.#engine
     const locus = this.#options.locate('ws', request)
-    const offered = offeredProtocols(request.headers['sec-websocket-protocol'])
+    const offered = parseProtocols(request.headers['sec-websocket-protocol'])
     const connection = engine.sockets.open(scope, locus.target, request)
     const giveUp = (): void => {
       this.leg.end()
@@ -203,9 +203,9 @@ export class HttpConnection implements HttpClient {
       requestHeaders = withHeader(requestHeaders, 'host', new URL(rule.action.url).host)
     } else link = await this.#openLink(locus.target)
 
-    const offer = offerWithoutContextTakeover(request.headers['sec-websocket-extensions'])
+    const offer = rewriteOffer(request.headers['sec-websocket-extensions'])
     for (const text of offer.notes) engine.note(connection, scope, text)
-    const answer = await askToUpgrade(request, locus.requestTarget, withHeader(requestHeaders, 'sec-websocket-extensions', offer.value), link)
+    const answer = await askToUpgrade(request, locus.requestTarget, withHeader(requestHeaders, 'sec-websocket-extensions', offer.header), link)
     if (connection.state !== 'opening') return link.destroy()
     if (answer.kind === 'failed') {
       engine.note(connection, scope, `upstream ended before it answered the handshake: ${answer.error.message}`)
@@ -219,16 +219,16 @@ export class HttpConnection implements HttpClient {
       return this.#relayRefusal(request, early, response)
     }
 
-    const agreed = negotiate(offer, response.headers['sec-websocket-extensions'])
-    if ('fault' in agreed) {
-      engine.note(connection, scope, agreed.fault)
+    const { header, agreement, problem } = rewriteAnswer(response.headers['sec-websocket-extensions'], offer)
+    if (problem !== undefined) {
+      engine.note(connection, scope, problem)
       link.leg.reset()
       connection.markClosed()
       return this.leg.reset()
     }
     const protocol = response.headers['sec-websocket-protocol'] ?? ''
-    writeSwitch(this.leg, response, withHeader(response.rawHeaders, 'sec-websocket-extensions', agreed.value))
-    const session = engine.startSession(connection, protocol, agreed.deflate)
+    writeSwitch(this.leg, response, withHeader(response.rawHeaders, 'sec-websocket-extensions', header))
+    const session = engine.startSession(connection, protocol, agreement)
     const pump = new Pump({
       session,
       legs: { client: this.leg, server: link.leg },
