@@ -35,6 +35,7 @@ const OID = {
   authorityKeyIdentifier: '2.5.29.35',
   extKeyUsage: '2.5.29.37',
   serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
   ecdsaWithSha256: '1.2.840.10045.4.3.2',
   sha256WithRsa: '1.2.840.113549.1.1.11',
 } as const
@@ -62,13 +63,13 @@ export function makeAuthorityCertificate(commonName: string, key: KeyObject): st
   ])
 }
 
-/** Makes the certificate of a TLS server for one DNS name or IP literal, in PEM. */
+/** Makes the certificate of a TLS server, or of a client that shows one, for one DNS name or IP literal, in PEM. */
 export function makeLeafCertificate(hostName: string, publicKey: KeyObject, issuer: Issuer): string {
   return signed(issuer, nameOf(hostName.slice(0, 64)), publicKey, [
     extension(OID.basicConstraints, true, sequence()),
     // digitalSignature(0), keyEncipherment(2): the latter for clients that offer nothing but RSA key exchange
     extension(OID.keyUsage, true, bits('\x05\xa0')),
-    extension(OID.extKeyUsage, false, sequence(oid(OID.serverAuth))),
+    extension(OID.extKeyUsage, false, sequence(oid(OID.serverAuth), oid(OID.clientAuth))),
     extension(OID.subjectAltName, false, sequence(altName(hostName))),
     extension(OID.subjectKeyIdentifier, false, octets(latin1(keyIdOf(publicKey)))),
     extension(OID.authorityKeyIdentifier, false, sequence(context(0, latin1(issuer.keyId)))),
@@ -114,7 +115,7 @@ function keyIdOf(publicKey: KeyObject): Buffer {
   const { bitStringContents, value } = spki[1] ?? { value: '' }
   // The first octet of a BIT STRING counts unused bits.
   return createHash('sha1')
-    .update(String(bitStringContents ?? value).slice(1), 'latin1')
+    .update((bitStringContents ?? (typeof value === 'string' ? value : '')).slice(1), 'latin1')
     .digest()
 }
 
