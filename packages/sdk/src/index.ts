@@ -1,0 +1,54 @@
+export { MidwireError, pass } from '@midwire/proxy'
+export type {
+  Codec,
+  CodecContext,
+  Connection,
+  ConnectionState,
+  Decoded,
+  DecodedMessage,
+  Exchange,
+  ExchangeResponse,
+  HandshakeFacts,
+  Journal,
+  Message,
+  MidwireErrorCode,
+  SendOptions,
+  Side,
+  SourceLine,
+  TrafficEvent,
+  Verdict,
+} from '@midwire/proxy'
+export { binary } from './codec/binary.ts'
+export { json } from './codec/json.ts'
+export { text } from './codec/text.ts'
+export type { ConnectRuleBuilder, ResponseHeaders } from './connect-rule-builder.ts'
+export { UnexpectedTraffic, UnmetExpectation, UnusedRule } from './expectation-errors.ts'
+export type { HandshakeHoldHandle } from './handshake-hold-handle.ts'
+export type { Host } from './host.ts'
+export type { InterceptionProxy } from './interception-proxy.ts'
+export type {
+  AsymmetricMatcher,
+  CloseMatch,
+  ConnectMatch,
+  ConnectPredicate,
+  MessageMatch,
+  MessagePredicate,
+  Patch,
+  RequestMatch,
+  RequestPredicate,
+  ResponseMatch,
+  Subset,
+  TextMatch,
+} from './matching.ts'
+export type { HandleVerdict, HoldOptions, MessageRuleBuilder } from './message-rule-builder.ts'
+export { ProxyControl } from './proxy-control.ts'
+export type { ConnectRuleHandle, HoldHandle, MessageRuleHandle, RuleHandle } from './rule-handle.ts'
+export type { ScopeKind } from './scope-state.ts'
+export { checkSettings } from './settings.ts'
+export type { InterceptionOptions } from './settings.ts'
+export type { Closing } from './sought.ts'
+export { callSite, countAsOwn, placedAt, readCallSite, showLine } from './source-line.ts'
+export type { CallSite } from './source-line.ts'
+export { startInterceptionProxy } from './start.ts'
+export type { StartedProxy } from './start.ts'
+export type { AbsenceOptions, HitOptions, Landmark, Mark, WaitOptions } from './wait-options.ts'

@@ -1,0 +1,263 @@
+import type {
+  Connection,
+  EngineFailure,
+  Exchange,
+  Journal,
+  Message,
+  ProxyEngine,
+  Rule,
+  RuleRun,
+  Scope,
+  Side,
+  TrafficEvent,
+} from '@midwire/proxy'
+import { callerError, checkFunction } from './bad-input.ts'
+import { afterTurn } from './after-turn.ts'
+import { ConnectRuleBuilder } from './connect-rule-builder.ts'
+import { connectKeys, factsMatch, matchOf } from './match-input.ts'
+import type { CloseMatch, ConnectMatch, ConnectPredicate, MessageMatch, RequestMatch, RequestPredicate, ResponseMatch } from './matching.ts'
+import { MessageRuleBuilder } from './message-rule-builder.ts'
+import type { RuleDesk } from './rule-desk.ts'
+import type { Draft, Lineage } from './rule-draft.ts'
+import type { ScopeState } from './scope-state.ts'
+import { soughtClosing, soughtConnection, soughtEvent, soughtExchange, soughtMessage } from './sought.ts'
+import type { Closing } from './sought.ts'
+import { callSite } from './source-line.ts'
+import type { AbsenceOptions, Mark, WaitOptions } from './wait-options.ts'
+import { awaitRule, expectNone, seek } from './waits.ts'
+import type { WaitDesk } from './waits.ts'
+
+/** What a proxy needs of the control it belongs to. */
+export interface ProxyDesk extends WaitDesk {
+  stateOf(scope: Scope): ScopeState
+  inHook(scope: Scope): boolean
+  takeFailure(failure: EngineFailure): void
+}
+
+/** What test authors hold: declares rules, waits for traffic, and tells what was seen. Usable in tests and hooks. */
+export class InterceptionProxy<T = Uint8Array> {
+  readonly #desk: ProxyDesk
+  readonly #rules: RuleDesk
+
+  /** Made by `useInterceptionProxy()` or `startInterceptionProxy()`. */
+  constructor(desk: ProxyDesk) {
+    this.#desk = desk
+    this.#rules = ruleDesk(desk)
+  }
+
+  // Rules
+
+  /** A rule on TCP connects (`refuse`, `failDns`, `timeout`) or on WebSocket handshakes (`respondWith`, `hold`, `redirect`). */
+  onConnect(match?: ConnectMatch | ConnectPredicate): ConnectRuleBuilder {
+    const draft = this.#draft('onConnect')
+    factsMatch(match, connectKeys, 'onConnect(match)')
+    draft.lineage.begin()
+    return new ConnectRuleBuilder(this.#rules, match, draft)
+  }
+
+  /** A rule on what clients send. */
+  onClientMessage(match?: MessageMatch<T>): MessageRuleBuilder<T> {
+    return this.#onMessage('onClientMessage', 'client', match)
+  }
+
+  /** A rule on what servers send. */
+  onServerMessage(match?: MessageMatch<T>): MessageRuleBuilder<T> {
+    return this.#onMessage('onServerMessage', 'server', match)
+  }
+
+  /** A rule on messages of both directions. */
+  onMessage(match?: MessageMatch<T>): MessageRuleBuilder<T> {
+    return this.#onMessage('onMessage', undefined, match)
+  }
+
+  // Waits
+
+  /** The first event for which the predicate is true. @throws MidwireError MIDWIRE_UNMET */
+  waitFor(predicate: (event: TrafficEvent) => boolean, options?: WaitOptions): Promise<TrafficEvent> {
+    return seek(
+      this.#desk,
+      'waitFor',
+      () => {
+        checkFunction(predicate, 'waitFor(predicate)')
+        return soughtEvent(predicate)
+      },
+      options,
+    )
+  }
+
+  /** The first open connection that matches: its 101 has been written to the client. @throws MidwireError MIDWIRE_UNMET */
+  waitForConnection(match?: ConnectMatch | ((connection: Connection) => boolean), options?: WaitOptions): Promise<Connection> {
+    return seek(this.#desk, 'waitForConnection', () => soughtConnection('connection', match, 'waitForConnection(match)'), options)
+  }
+
+  /** The first message from a client that matches, whatever rules decide about it. @throws MidwireError MIDWIRE_UNMET */
+  waitForClientMessage<U extends T>(match: (value: T, message: Message<T>) => value is U, options?: WaitOptions): Promise<Message<U>>
+  waitForClientMessage(match?: MessageMatch<T>, options?: WaitOptions): Promise<Message<T>>
+  waitForClientMessage(match?: unknown, options?: WaitOptions): Promise<unknown> {
+    return seek(this.#desk, 'waitForClientMessage', () => soughtMessage('client', match), options)
+  }
+
+  /** The first message from a server that matches, whatever rules decide about it. @throws MidwireError MIDWIRE_UNMET */
+  waitForServerMessage<U extends T>(match: (value: T, message: Message<T>) => value is U, options?: WaitOptions): Promise<Message<U>>
+  waitForServerMessage(match?: MessageMatch<T>, options?: WaitOptions): Promise<Message<T>>
+  waitForServerMessage(match?: unknown, options?: WaitOptions): Promise<unknown> {
+    return seek(this.#desk, 'waitForServerMessage', () => soughtMessage('server', match), options)
+  }
+
+  /** The first HTTP request that matches; its response may be still to come. @throws MidwireError MIDWIRE_UNMET */
+  waitForRequest(match?: RequestMatch | RequestPredicate, options?: WaitOptions): Promise<Exchange> {
+    return seek(this.#desk, 'waitForRequest', () => soughtExchange('request', match, 'waitForRequest(match)'), options)
+  }
+
+  /** The first exchange that matches and has its response's head. @throws MidwireError MIDWIRE_UNMET */
+  waitForResponse(match?: ResponseMatch | RequestPredicate, options?: WaitOptions): Promise<Exchange> {
+    return seek(this.#desk, 'waitForResponse', () => soughtExchange('response', match, 'waitForResponse(match)'), options)
+  }
+
+  /** The first closing that matches: a close frame, or an end without one, which counts as code 1006. @throws MidwireError MIDWIRE_UNMET */
+  waitForClose(match?: CloseMatch | ((closing: Closing) => boolean), options?: WaitOptions): Promise<Closing> {
+    return seek(this.#desk, 'waitForClose', () => soughtClosing(match, 'waitForClose(match)'), options)
+  }
+
+  /** Nothing that matches has come from a client so far, or comes within the options' reach. @throws MidwireError MIDWIRE_UNEXPECTED */
+  expectNoClientMessage(match?: MessageMatch<T>, options?: AbsenceOptions): Promise<void> {
+    return expectNone(this.#desk, 'expectNoClientMessage', () => soughtMessage('client', match), options)
+  }
+
+  /** Nothing that matches has come from a server so far, or comes within the options' reach. @throws MidwireError MIDWIRE_UNEXPECTED */
+  expectNoServerMessage(match?: MessageMatch<T>, options?: AbsenceOptions): Promise<void> {
+    return expectNone(this.#desk, 'expectNoServerMessage', () => soughtMessage('server', match), options)
+  }
+
+  /** No handshake that matches has been asked for so far, or is within the options' reach. @throws MidwireError MIDWIRE_UNEXPECTED */
+  expectNoConnection(match?: ConnectMatch | ((connection: Connection) => boolean), options?: AbsenceOptions): Promise<void> {
+    return expectNone(this.#desk, 'expectNoConnection', () => soughtConnection('handshake', match, 'expectNoConnection(match)'), options)
+  }
+
+  /** No HTTP request that matches has been sent so far, or is within the options' reach. @throws MidwireError MIDWIRE_UNEXPECTED */
+  expectNoRequest(match?: RequestMatch | RequestPredicate, options?: AbsenceOptions): Promise<void> {
+    return expectNone(this.#desk, 'expectNoRequest', () => soughtExchange('request', match, 'expectNoRequest(match)'), options)
+  }
+
+  /** The present place in the order of everything that was seen, for `after` and `until`. */
+  mark(): Mark {
+    this.#desk.state()
+    return Object.freeze({ seq: this.#desk.engine().journal.mark() })
+  }
+
+  // What was seen
+
+  /** The only open connection. @throws MidwireError MIDWIRE_BAD_USE if there is none, or several, listing them */
+  get connection(): Connection {
+    const all = this.connections
+    const [only, ...more] = all.filter(({ state }) => state === 'open')
+    if (only && more.length === 0) return only
+    const list = all.map(({ id, url, state }) => `\n  connection ${id}  ${url}  ${state}`).join('')
+    const seen = only ? `${more.length + 1} connections are open` : 'no connection is open'
+    throw callerError(
+      'MIDWIRE_BAD_USE',
+      `proxy.connection: ${seen}; expected exactly one. Await proxy.waitForConnection(…) to say which.${list}`,
+    )
+  }
+
+  /** The connections of this test and of the blocks around it, closed ones included, in the order of their handshakes. */
+  get connections(): readonly Connection[] {
+    const { scope } = this.#desk.state()
+    return this.#desk.engine().connections.filter(connection => scope.isRelatedTo(connection.scope))
+  }
+
+  /** The HTTP exchanges of this test, in order. */
+  get requests(): readonly Exchange[] {
+    return [...this.#events()].flatMap(event => (event.kind === 'request' ? [event.exchange] : []))
+  }
+
+  /** The hosts that clients of this test asked to connect to, in order, refused ones included. */
+  get hosts(): readonly string[] {
+    return [...this.#events()].flatMap(event => (event.kind === 'tcp' ? [event.host] : []))
+  }
+
+  /** Everything that the proxy has seen. */
+  get journal(): Journal {
+    return this.#desk.engine().journal
+  }
+
+  // Other ways in
+
+  /** `http://127.0.0.1:port`: an HTTP proxy (absolute form, CONNECT) whose traffic belongs to this test. */
+  get url(): string {
+    const { scope } = this.#desk.state()
+    return this.#desk.engine().proxyUrl(scope)
+  }
+
+  /** A loopback URL that stands for `url` and leads there; its traffic belongs to this test. @throws MidwireError on a URL that cannot be meant */
+  urlFor(url: string | URL): string {
+    const { scope } = this.#desk.state()
+    return this.#desk.engine().urlFor(String(url), scope)
+  }
+
+  /** The CA certificate, in PEM, for clients outside this process. */
+  get certificate(): string {
+    return this.#desk.engine().certificate
+  }
+
+  /** Key and certificate for a host name, for TLS servers of tests. */
+  issue(host: string): ReturnType<ProxyEngine['issue']> {
+    return this.#desk.engine().issue(host)
+  }
+
+  #onMessage(start: string, from: Side | undefined, match: unknown): MessageRuleBuilder<T> {
+    const draft = this.#draft(start, from)
+    const built = matchOf<unknown, Message>(match)
+    draft.lineage.begin()
+    return new MessageRuleBuilder<T>(this.#rules, built, draft)
+  }
+
+  #draft(start: string, from?: Side): Draft & { readonly lineage: Lineage & { begin(): void } } {
+    const state = this.#desk.state()
+    const lineage = {
+      start,
+      at: callSite().line,
+      scope: state.scope,
+      fresh: true,
+      used: false,
+      // Only what was well begun must be brought to an end.
+      begin: () => {
+        state.lineages.push(lineage)
+        afterTurn(() => {
+          lineage.fresh = false
+        })
+      },
+    }
+    return { lineage, optional: false, ...(from && { from }) }
+  }
+
+  *#events(): Generator<TrafficEvent> {
+    const { scope, startedAfter } = this.#desk.state()
+    yield* this.#desk.engine().journal.read({ after: startedAfter, scope })
+  }
+}
+
+function ruleDesk(desk: ProxyDesk): RuleDesk {
+  return {
+    declare({ lineage }) {
+      const { scope } = desk.state()
+      lineage.used = true
+      return { scope, at: lineage.fresh ? lineage.at : callSite().line }
+    },
+    add<R extends Rule>(rule: R): RuleRun<R> {
+      const run = desk.engine().rules.add(rule)
+      const state = desk.stateOf(rule.scope)
+      state.runs.push(run)
+      const isOwed = state.kind === 'test' && !rule.optional && rule.action.kind !== 'observe' && !desk.inHook(rule.scope)
+      if (isOwed) state.owed.add(run)
+      return run
+    },
+    waitForRule: (run, count, look, options) => awaitRule(desk, run, count, look, options),
+    heldBy: rule => desk.engine().heldBy(rule),
+    releaseHandshake: connection => desk.engine().releaseHandshake(connection),
+    fail(rule, message, reason) {
+      const error = reason instanceof Error ? reason : new Error(String(reason), { cause: reason })
+      desk.takeFailure({ scope: rule.scope, rule, message, error })
+    },
+  }
+}

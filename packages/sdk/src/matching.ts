@@ -1,0 +1,86 @@
+import type { Exchange, HandshakeFacts, Message } from '@midwire/proxy'
+
+/** vitest's and jest's `expect.any(String)`, `expect.objectContaining(…)` and the like. */
+export interface AsymmetricMatcher {
+  asymmetricMatch(other: unknown): boolean
+}
+
+type Leaf = string | number | bigint | boolean | symbol | null | undefined | Uint8Array | Date | RegExp
+
+/** A deep subset of `T`: keys that are left out match anything, a RegExp matches strings, asymmetric matchers work anywhere. */
+export type Subset<T> = unknown extends T
+  ? unknown
+  : T extends string
+    ? T | RegExp | AsymmetricMatcher
+    : T extends Leaf
+      ? T | AsymmetricMatcher
+      : T extends readonly (infer Item)[]
+        ? readonly Subset<Item>[] | AsymmetricMatcher
+        : T extends object
+          ? { readonly [K in keyof T]?: Subset<T[K]> } | AsymmetricMatcher
+          : T
+
+/** A part of a value that is merged into it: objects deeply, all else as a whole. */
+export type Patch<T> = unknown extends T
+  ? object
+  : T extends Leaf | readonly unknown[]
+    ? T
+    : T extends object
+      ? { readonly [K in keyof T]?: Patch<T[K]> | undefined }
+      : T
+
+/** True for the messages that are meant. */
+export type MessagePredicate<T> = (value: T, message: Message<T>) => boolean
+
+/** Which messages: a partial value, a predicate, or all. */
+export type MessageMatch<T> = Subset<T> | MessagePredicate<T>
+
+/** A text, or a pattern for it. */
+export type TextMatch = string | RegExp | AsymmetricMatcher
+type Fields = Readonly<Record<string, TextMatch | readonly TextMatch[] | undefined>> | AsymmetricMatcher
+
+/** Which handshakes. With no key but `host` and `port`, a match serves the TCP phase too. */
+export interface ConnectMatch {
+  /** Host as the client meant it, without the port. */
+  readonly host?: TextMatch
+  readonly port?: number | AsymmetricMatcher
+  readonly url?: TextMatch
+  readonly path?: TextMatch
+  readonly query?: Fields
+  /** Names in any case. */
+  readonly headers?: Fields
+  /** One of the subprotocols that the client offers; for an open connection, the one that was agreed. */
+  readonly protocol?: TextMatch
+  /** Handshakes to that host so far, this one included. */
+  readonly attempt?: number | AsymmetricMatcher
+}
+
+/** True for the handshakes that are meant. */
+export type ConnectPredicate = (handshake: HandshakeFacts) => boolean
+
+/** Which HTTP exchanges. */
+export interface RequestMatch {
+  readonly method?: TextMatch
+  readonly host?: TextMatch
+  readonly port?: number | AsymmetricMatcher
+  readonly url?: TextMatch
+  readonly path?: TextMatch
+  readonly query?: Fields
+  /** Names in any case. */
+  readonly headers?: Fields
+}
+
+export interface ResponseMatch extends RequestMatch {
+  readonly status?: number | AsymmetricMatcher
+}
+
+export type RequestPredicate = (exchange: Exchange) => boolean
+
+/** Which closings: of a connection, by the first close frame that matches, or by an end without one (code 1006). */
+export interface CloseMatch {
+  readonly from?: 'client' | 'server'
+  readonly code?: number | AsymmetricMatcher
+  readonly reason?: TextMatch
+  readonly host?: TextMatch
+  readonly path?: TextMatch
+}

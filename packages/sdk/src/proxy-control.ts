@@ -1,0 +1,219 @@
+import type { EngineFailure, Leak, MessageRule, ProxyEngine, ProxyOptions, Scope } from '@midwire/proxy'
+import { callerError } from './bad-input.ts'
+import { failureText } from './failure-text.ts'
+import { scopeErrors } from './scope-errors.ts'
+import type { Host } from './host.ts'
+import { IdenticalWaits } from './identical-waits.ts'
+import { InterceptionProxy } from './interception-proxy.ts'
+import { Landmarks } from './landmarks.ts'
+import { readingNotes, ruleLines, transcriptOf } from './report.ts'
+import type { ScopeKind, ScopeState } from './scope-state.ts'
+import type { InterceptionOptions } from './settings.ts'
+import { showLine } from './source-line.ts'
+import type { CallSite } from './source-line.ts'
+import type { Sought } from './sought.ts'
+import { renderTranscript } from './transcript.ts'
+
+/** ms of a wait where no deadline is known. */
+const defaultTimeout = 5000
+/** ms that a wait ends before its test's own timeout, so that the failure is readable. */
+const margin = 200
+
+/** What a test runner holds: starts and finishes the scopes of an `InterceptionProxy`, and collects what must fail them. */
+export class ProxyControl<T = Uint8Array> {
+  /** What test authors hold. */
+  readonly proxy: InterceptionProxy<T>
+  readonly landmarks: Landmarks = new Landmarks()
+  readonly #host: Host
+  readonly #options: InterceptionOptions<T>
+  readonly #states = new WeakMap<Scope, ScopeState>()
+  #engine: ProxyEngine | undefined
+
+  /** `options` must have passed `checkSettings`. */
+  constructor(host: Host, options: InterceptionOptions<T> = {}) {
+    this.#host = host
+    this.#options = options
+    this.proxy = new InterceptionProxy<T>(this)
+  }
+
+  /** The part of the engine's options that is the test author's, and the ends that failures and leaks come to. */
+  engineOptions(): ProxyOptions {
+    const { codec, route, intercept, upstream, seed, journalLimit } = this.#options
+    return {
+      ...(codec && { codec }),
+      ...(route && { route }),
+      ...(intercept && { intercept }),
+      ...(upstream !== undefined && { upstream }),
+      ...(seed !== undefined && { seed }),
+      ...(journalLimit !== undefined && { journalLimit }),
+      decisionTimeout: (rule: MessageRule) => this.#options.decisionTimeout ?? this.timeout(this.stateOf(rule.scope), undefined),
+      onFailure: failure => this.takeFailure(failure),
+      onLeak: leak => this.#takeLeak(leak),
+    }
+  }
+
+  /** From now on the proxy can be used in tests and hooks. */
+  bind(engine: ProxyEngine): void {
+    this.#engine = engine
+  }
+
+  unbind(): void {
+    this.#engine = undefined
+  }
+
+  /** @throws MidwireError MIDWIRE_BAD_USE outside of a test or hook */
+  engine(): ProxyEngine {
+    if (this.#engine === undefined) throw callerError('MIDWIRE_BAD_USE', outside)
+    return this.#engine
+  }
+
+  /** The scope of the code that runs now. @throws MidwireError MIDWIRE_BAD_USE outside of a test or hook, and in one that has ended */
+  state(): ScopeState {
+    const scope = this.#host.currentScope(this.engine())
+    if (scope === undefined) throw callerError('MIDWIRE_BAD_USE', outside)
+    const state = this.stateOf(scope)
+    if (scope.ended || state.finished) {
+      throw callerError(
+        'MIDWIRE_BAD_USE',
+        `the proxy is used from "${this.#host.testName(scope) ?? scope.name}", which has ended; await everything that a test starts`,
+      )
+    }
+    return state
+  }
+
+  /** Opens a scope: the waits of its code read the journal from here. */
+  openScope(name: string, kind: ScopeKind, parent?: Scope): Scope {
+    const scope = this.engine().openScope(name, parent)
+    this.#begin(scope, kind)
+    return scope
+  }
+
+  /** Makes a scope that the engine has opened itself, its root say, a test's. */
+  adoptScope(scope: Scope, kind: ScopeKind): void {
+    this.#begin(scope, kind)
+  }
+
+  /**
+   * Ends a scope and returns what must fail it, oldest first: rules that never acted, builders without a verb, waits that nobody awaited,
+   * functions of rules that failed, leaks. Returns nothing where `failed` says that the test has failed already.
+   */
+  async finishScope(scope: Scope, { failed }: { readonly failed: boolean }): Promise<Error[]> {
+    const state = this.stateOf(scope)
+    if (state.finished) return []
+    const engine = this.engine()
+    const { unusedRules = 'fail', leaks = 'close' } = this.#options
+    const warn = (text: string): void => this.#host.warn(scope, text)
+    const collect = scopeErrors({ state, engine, unusedRules, leaks, warn: failed ? () => {} : warn })
+    for (const wait of [...state.waits]) wait.abandon()
+    state.finished = true
+    await engine.endScope(scope)
+    const errors = [...collect.before, ...collect.after()]
+    if (!failed) return errors
+    state.notes.push(...errors.map(error => `also: ${error.message.split('\n', 1)[0]}`))
+    return []
+  }
+
+  /** What the scope has seen and what its rules did, as text. */
+  transcript(scope: Scope): string {
+    const engine = this.engine()
+    const state = this.stateOf(scope)
+    const parts = transcriptOf({ engine, state })
+    const rules = ruleLines(this.#around(state), engine)
+    const ruleText = failureText({
+      headline: '',
+      place: '',
+      testName: undefined,
+      transcript: [],
+      rules,
+      notes: state.notes,
+      seed: undefined,
+    })
+    return [...renderTranscript(parts), ...ruleText.split('\n').slice(3)].join('\n')
+  }
+
+  /** True once a wait or an absence of the scope has failed it. */
+  hasFailed(scope: Scope): boolean {
+    return this.stateOf(scope).failed
+  }
+
+  stateOf(scope: Scope): ScopeState {
+    return this.#states.get(scope) ?? this.#begin(scope, 'block', -1)
+  }
+
+  inHook(scope: Scope): boolean {
+    return this.#host.inHook?.(scope) ?? false
+  }
+
+  timeout(state: ScopeState, asked: number | undefined): number {
+    const left = this.#host.timeLeft(state.scope)
+    const latest = left === undefined ? undefined : Math.max(left - margin, left / 2, 0)
+    const wanted = asked ?? this.#options.waitTimeout
+    return latest === undefined ? (wanted ?? defaultTimeout) : Math.min(wanted ?? latest, latest)
+  }
+
+  failureText(state: ScopeState, headline: string, site: CallSite, sought?: Sought<object>): string {
+    const engine = this.engine()
+    const seen = { engine, state, sought }
+    return failureText({
+      headline,
+      place: showLine(site.line),
+      testName: this.#host.testName(state.scope),
+      transcript: transcriptOf(seen),
+      rules: ruleLines(this.#around(state), engine),
+      notes: [...readingNotes(seen), ...state.failures.map(({ error }) => `failed meanwhile: ${error.message}`), ...state.notes],
+      seed: undefined,
+    })
+  }
+
+  takeFailure(failure: EngineFailure): void {
+    const state = this.#living(failure.scope)
+    if (state) state.failures.push(failure)
+    else this.#host.lateFailure(failure.scope, failure.error)
+  }
+
+  #takeLeak(leak: Leak): void {
+    // `finishScope` of the scope itself may still be under way: it reads the leaks last.
+    this.stateOf(leak.scope).leaks.push(leak)
+    const state = this.#living(leak.scope)
+    if (state && state.scope !== leak.scope) state.leaks.push(leak)
+  }
+
+  /** The innermost scope around, itself included, that is still to be finished. */
+  #living(scope: Scope): ScopeState | undefined {
+    for (let at: Scope | undefined = scope; at; at = at.parent) {
+      const state = this.#states.get(at)
+      if (state && !state.finished) return state
+    }
+    return undefined
+  }
+
+  /** The states of the scopes around, outermost first, itself last. */
+  #around(state: ScopeState): ScopeState[] {
+    const states: ScopeState[] = []
+    for (let at: Scope | undefined = state.scope; at; at = at.parent) states.unshift(this.stateOf(at))
+    return states
+  }
+
+  #begin(scope: Scope, kind: ScopeKind, startedAfter?: number): ScopeState {
+    const state: ScopeState = {
+      scope,
+      kind,
+      startedAfter: startedAfter ?? this.engine().journal.mark(),
+      startedAt: startedAfter === undefined ? this.engine().now() : 0,
+      runs: [],
+      owed: new Set(),
+      lineages: [],
+      waits: new Set(),
+      identical: new IdenticalWaits(),
+      failures: [],
+      leaks: [],
+      notes: [],
+      failed: false,
+      finished: false,
+    }
+    this.#states.set(scope, state)
+    return state
+  }
+}
+
+const outside = 'the proxy is used outside of a test or hook; what it does needs a test that it belongs to'

@@ -1,0 +1,181 @@
+import { describeValue, ruleLabel } from '@midwire/proxy'
+import type { Connection, EngineFailure, Exchange, Message, ProxyEngine, RuleRun, TrafficEvent } from '@midwire/proxy'
+import type { RuleLine } from './failure-text.ts'
+import { likeness } from './likeness.ts'
+import type { ScopeState } from './scope-state.ts'
+import type { Sought } from './sought.ts'
+import { wayFrom } from './transcript.ts'
+import type { TranscriptLine, TranscriptPart } from './transcript.ts'
+
+/** What a transcript is made of. */
+export interface Seen {
+  readonly engine: ProxyEngine
+  readonly state: ScopeState
+  /** Marks the best near miss. */
+  readonly sought?: Sought<object> | undefined
+}
+
+/** Everything that a scope has seen, as the parts of a transcript: its connections, its requests, and what led to neither. */
+export function transcriptOf({ engine, state, sought }: Seen): TranscriptPart[] {
+  const events = [...engine.journal.read({ after: state.startedAfter, scope: state.scope })]
+  const nearest = sought && nearestMiss(events, sought)
+  const connections = new Map<Connection, TranscriptLine[]>()
+  for (const connection of engine.connections) {
+    const isOpen = connection.state === 'open' || connection.state === 'closing'
+    if (isOpen && state.scope.isRelatedTo(connection.scope)) connections.set(connection, [])
+  }
+  const exchanges = new Map<Exchange, TranscriptLine>()
+  const others: TranscriptLine[] = []
+  for (const event of events) {
+    const at = event.at - state.startedAt
+    if ('exchange' in event) exchanges.set(event.exchange, exchangeLine(event.exchange, state.startedAt))
+    else if ('connection' in event && event.connection) {
+      const lines = connections.get(event.connection) ?? []
+      connections.set(event.connection, lines)
+      const line = connectionLine(event, at)
+      if (line) lines.push(event === nearest?.event ? { ...line, nearest: nearest.text } : line)
+    } else if (event.kind === 'tcp' || event.kind === 'note') others.push(otherLine(event, at))
+  }
+  return [
+    ...[...connections].sort(([a], [b]) => a.id - b.id).map(([connection, lines]) => ({ title: connectionTitle(connection), lines })),
+    ...(exchanges.size > 0 ? [{ title: 'HTTP requests', lines: [...exchanges.values()] }] : []),
+    ...(others.length > 0 && (connections.size === 0 || others.some(line => line.type !== 'tcp')) ? [{ title: 'TCP', lines: others }] : []),
+  ]
+}
+
+/** The rules that apply to a scope, in the order of their declaration, with what they did. */
+export function ruleLines(states: readonly ScopeState[], engine: ProxyEngine): RuleLine[] {
+  const failures = states.flatMap(state => state.failures)
+  return states.flatMap(state => state.runs).map(run => ruleLine(run, failures, engine))
+}
+
+/** Lines that a transcript needs to be understood: what has gone, what did not decode. */
+export function readingNotes({ engine, state }: Seen): string[] {
+  let gone = 0
+  for (const event of engine.journal.read({ after: state.startedAfter, scope: state.scope })) {
+    if (event.kind === 'message' && event.message.evicted) gone++
+  }
+  return gone === 0 ? [] : [`payloads of ${gone} messages had gone from the journal and could not be matched; raise journalLimit`]
+}
+
+/** Label of the rule that decided what this one would have acted on. */
+export function shadowOf(run: RuleRun, engine: ProxyEngine): string | undefined {
+  if (!run.shadowed) return undefined
+  const { rule } = run
+  if (rule.on !== 'message') return 'a newer rule'
+  for (const event of engine.journal.read({ scope: rule.scope })) {
+    if (event.kind !== 'message' || event.message.decidedBy === undefined) continue
+    if (rule.from !== undefined && rule.from !== event.from) continue
+    if (matches(rule.match.test, event.message)) return event.message.decidedBy
+  }
+  return 'a newer rule'
+}
+
+function matches(test: (value: unknown, message: Message) => boolean, message: Message): boolean {
+  try {
+    return test(message.value, message)
+  } catch {
+    return false
+  }
+}
+
+function ruleLine(run: RuleRun, failures: readonly EngineFailure[], engine: ProxyEngine): RuleLine {
+  const failure = failures.find(one => one.rule === run.rule)?.error.message
+  return { label: ruleLabel(run.rule), matched: run.matched, acted: run.acted, shadowedBy: shadowOf(run, engine), failure }
+}
+
+function connectionTitle(connection: Connection): string {
+  const attempt = connection.attempt > 1 ? `, attempt ${connection.attempt}` : ''
+  const state = connection.state === 'opening' ? 'handshake under way' : connection.state
+  return `${connection.url}  connection ${connection.id}${attempt}, ${state}`
+}
+
+function connectionLine(event: TrafficEvent, at: number): TranscriptLine | undefined {
+  switch (event.kind) {
+    case 'message':
+      return messageLine(event.message, at)
+    case 'ping':
+    case 'pong':
+      return { at, way: wayFrom(event.from), type: event.kind, bytes: event.payload.byteLength, summary: '' }
+    case 'close':
+      return {
+        at,
+        way: wayFrom(event.from),
+        type: 'close',
+        summary: `${event.code}${event.reason === '' ? '' : ` ${JSON.stringify(event.reason)}`}`,
+      }
+    case 'end':
+      return { at, way: wayFrom(event.from), type: event.how.toUpperCase(), summary: '' }
+    case 'injected':
+      return { at, way: `Midwire → ${event.to}`, type: event.what, bytes: event.bytes.byteLength, summary: '' }
+    case 'note':
+      return { at, way: '', type: 'note', summary: event.text }
+    case 'handshake':
+    case 'connection':
+    case 'tcp':
+    case 'request':
+    case 'response':
+      return undefined
+  }
+}
+
+function messageLine(message: Message, at: number): TranscriptLine {
+  const base = { at, way: wayFrom(message.from), type: message.binary ? 'binary' : 'text', summary: summaryOf(message) }
+  const outcome = outcomeOf(message)
+  return { ...base, ...(message.evicted ? {} : { bytes: message.bytes.byteLength }), ...(outcome === undefined ? {} : { outcome }) }
+}
+
+function summaryOf(message: Message): string {
+  if (message.evicted) return 'gone from the journal'
+  return message.undecodable === undefined ? describeValue(message.value) : `not decodable: ${message.undecodable}`
+}
+
+function outcomeOf({ verdict, decidedBy, delivered }: Message): string | undefined {
+  const by = decidedBy === undefined ? '' : ` by ${decidedBy}`
+  if (verdict === undefined) return 'not decided yet'
+  switch (verdict.kind) {
+    case 'pass':
+      return undefined
+    case 'drop':
+      return `dropped${by}`
+    case 'delay':
+      return `delayed ${verdict.ms} ms${by}`
+    case 'replace':
+      return `replaced${by}: ${describeValue(verdict.value)}`
+    case 'hold':
+      return `${delivered === undefined ? 'held' : 'held, then released,'}${by}`
+  }
+}
+
+function exchangeLine(exchange: Exchange, startedAt: number): TranscriptLine {
+  const { response, endedAt, failure } = exchange
+  const duration = endedAt === undefined ? 'not ended' : `${Math.round(endedAt - exchange.at)} ms`
+  const outcome = failure ?? (response === undefined ? 'no response' : `${response.status}, ${duration}`)
+  return { at: exchange.at - startedAt, way: '', type: exchange.method, summary: exchange.url, outcome }
+}
+
+function otherLine(event: TrafficEvent & { kind: 'tcp' | 'note' }, at: number): TranscriptLine {
+  if (event.kind === 'note') return { at, way: '', type: 'note', summary: event.text }
+  return { at, way: '', type: 'tcp', summary: `${event.host}:${event.port}`, outcome: event.outcome() }
+}
+
+/** The newest of the events that come closest: where most of the match is true. */
+function nearestMiss(events: readonly TrafficEvent[], sought: Sought<object>): { event: TrafficEvent; text: string } | undefined {
+  let best: { event: TrafficEvent; text: string; share: number } | undefined
+  for (const event of events) {
+    const value = readSafely(() => sought.compared(event))
+    const text = value === undefined ? undefined : readSafely(() => sought.explain?.(value))
+    if (text === undefined) continue
+    const share = likeness(value, sought.input)
+    if (share > 0 && share >= (best?.share ?? 0)) best = { event, text, share }
+  }
+  return best
+}
+
+function readSafely<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,37 @@
+import type { EngineFailure, Leak, RuleRun, Scope, SourceLine } from '@midwire/proxy'
+import type { Lineage } from './rule-draft.ts'
+import type { IdenticalWaits } from './identical-waits.ts'
+
+/** 'test' answers for its rules; what hooks and blocks declare may stay unused. */
+export type ScopeKind = 'test' | 'block'
+
+/** A wait that is under way. */
+export interface PendingWait {
+  readonly what: string
+  readonly at: SourceLine
+  /** Its scope is over: nobody will await it any more. */
+  abandon(): void
+}
+
+/** What one scope has declared, waited for and suffered. */
+export interface ScopeState {
+  readonly scope: Scope
+  readonly kind: ScopeKind
+  /** Position in the journal when it began: waits read from here. */
+  readonly startedAfter: number
+  /** ms since the proxy started, when it began. */
+  readonly startedAt: number
+  readonly runs: RuleRun[]
+  /** Those of `runs` that must act. */
+  readonly owed: Set<RuleRun>
+  readonly lineages: Lineage[]
+  readonly waits: Set<PendingWait>
+  readonly identical: IdenticalWaits
+  readonly failures: EngineFailure[]
+  readonly leaks: Leak[]
+  /** Lines for the transcript of a test that had failed before. */
+  readonly notes: string[]
+  /** True once a wait of this scope has failed it. */
+  failed: boolean
+  finished: boolean
+}

@@ -1,0 +1,81 @@
+import type { Codec } from '@midwire/proxy'
+import { badInput, checkChoice, checkKeys, checkMs } from './bad-input.ts'
+
+/** Options of `useInterceptionProxy` and `startInterceptionProxy`. */
+export interface InterceptionOptions<T = Uint8Array> {
+  /** Turns payloads into messages: `json()`, `text()`, `binary()`, `msgpack()` or one of your own. @default binary() */
+  readonly codec?: Codec<T>
+  /** Host name (or `host:port`) → http(s) URL of the server that stands in for it. @default {} */
+  readonly route?: Readonly<Record<string, string>>
+  /** `false` tunnels that host untouched, for clients that pin its certificate. @default every host is intercepted */
+  readonly intercept?: Readonly<Record<string, boolean>>
+  /** 'real' dials what the client meant; 'none' refuses whatever no rule answers; a URL sends every host there. @default 'real' */
+  readonly upstream?: 'real' | 'none' | (string & {})
+  /** What a rule does that a test declared and that never acted. @default 'fail' */
+  readonly unusedRules?: 'fail' | 'warn' | 'ignore'
+  /** What a connection does that a test leaves open: it is closed, or it fails the test. @default 'close' */
+  readonly leaks?: 'close' | 'fail'
+  /** ms that a wait takes at most. @default until shortly before the test's own timeout; 5000 where none is known */
+  readonly waitTimeout?: number
+  /** ms that the function of a rule may take to decide. @default as `waitTimeout` */
+  readonly decisionTimeout?: number
+  /** All that is random draws from it. @default from the clock */
+  readonly seed?: number
+  /** Bytes of payload that the journal keeps; over it the oldest go, never the counts. @default 64 MiB */
+  readonly journalLimit?: number
+}
+
+const known = [
+  'codec',
+  'route',
+  'intercept',
+  'upstream',
+  'unusedRules',
+  'leaks',
+  'waitTimeout',
+  'decisionTimeout',
+  'seed',
+  'journalLimit',
+] as const satisfies readonly (keyof InterceptionOptions)[]
+
+/** @throws MidwireError MIDWIRE_BAD_INPUT on an unknown option or a value that cannot be meant, naming what would have been right */
+export function checkSettings<T>(options: InterceptionOptions<T> | undefined, what: string): void {
+  checkKeys(options, known, `${what} options`)
+  const { codec, route, intercept, upstream, unusedRules, leaks, waitTimeout, decisionTimeout, seed, journalLimit } = options ?? {}
+  if (codec !== undefined) checkCodec(codec, what)
+  checkTable(route, 'string', `${what} { route }`, 'an http: or https: URL')
+  for (const [host, url] of Object.entries(route ?? {})) checkUrl(url, `${what} { route: { "${host}" } }`)
+  checkTable(intercept, 'boolean', `${what} { intercept }`, 'true or false')
+  if (upstream !== undefined && upstream !== 'real' && upstream !== 'none')
+    checkUrl(upstream, `${what} { upstream }: 'real', 'none' or a URL`)
+  checkChoice(unusedRules, ['fail', 'warn', 'ignore'], `${what} { unusedRules }`)
+  checkChoice(leaks, ['close', 'fail'], `${what} { leaks }`)
+  if (waitTimeout !== undefined) checkMs(waitTimeout, `${what} { waitTimeout }`)
+  if (decisionTimeout !== undefined) checkMs(decisionTimeout, `${what} { decisionTimeout }`)
+  if (seed !== undefined && !Number.isSafeInteger(seed)) throw badInput(`${what} { seed }: expected an integer, got ${String(seed)}`)
+  if (journalLimit !== undefined && !(Number.isFinite(journalLimit) && journalLimit >= 0)) {
+    throw badInput(`${what} { journalLimit }: expected a number of bytes, got ${String(journalLimit)}`)
+  }
+}
+
+function checkCodec(codec: unknown, what: string): void {
+  const named = typeof codec === 'object' && codec !== null && 'name' in codec && 'decode' in codec && 'encode' in codec
+  if (named && typeof codec.decode === 'function' && typeof codec.encode === 'function') return
+  const hint = typeof codec === 'function' ? `; did you mean ${codec.name || 'codec'}()?` : ''
+  throw badInput(`${what} { codec }: expected { name, decode, encode }, got ${typeof codec}${hint}`)
+}
+
+function checkTable(table: unknown, type: string, what: string, wanted: string): void {
+  if (table === undefined) return
+  if (typeof table !== 'object' || table === null || Array.isArray(table))
+    throw badInput(`${what}: expected an object of host names and ${wanted}`)
+  for (const [host, value] of Object.entries(table)) {
+    if (host === '' || /[/@\s]/.test(host)) throw badInput(`${what}: "${host}" is no host name; expected 'host' or 'host:port'`)
+    if (typeof value !== type) throw badInput(`${what}: expected ${wanted} for "${host}", got ${String(value)}`)
+  }
+}
+
+function checkUrl(url: string, what: string): void {
+  if (typeof url === 'string' && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return
+  throw badInput(`${what}: expected an http: or https: URL, got ${JSON.stringify(url)}`)
+}
