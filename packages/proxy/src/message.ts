@@ -30,6 +30,8 @@ export interface Message<T = unknown> {
   readonly whenDelivered: Promise<Uint8Array | undefined>
   /** Why the codec could not decode it; `undefined` if it could. */
   readonly undecodable: string | undefined
+  /** True once its payload has left the journal (`journalLimit`): it still counts, but has neither value nor bytes. */
+  readonly evicted: boolean
   /** Position in the journal: what `after` compares. */
   readonly seq: number
 }

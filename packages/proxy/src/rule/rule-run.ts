@@ -1,9 +1,12 @@
 import type { Message } from '../message.ts'
 import type { Rule } from './rule.ts'
+import { ruleLabel } from './rule-label.ts'
 
 /** A live rule: what was declared, and what has come of it so far. */
 export class RuleRun<R extends Rule = Rule> {
   readonly rule: R
+  /** The rule in one phrase: its name or its start, and its place. */
+  readonly label: string
   /** Later ones are asked first. */
   readonly order: number
   readonly #messages: Message[] = []
@@ -17,6 +20,7 @@ export class RuleRun<R extends Rule = Rule> {
 
   constructor(rule: R, order: number, onDispose: () => void) {
     this.rule = rule
+    this.label = ruleLabel(rule)
     this.order = order
     this.#onDispose = onDispose
   }

@@ -110,12 +110,15 @@ function inOrder<R extends Rule>(runs: Iterable<RuleRun<R>>, scope: Scope): Rule
     .sort((a, b) => b.rule.scope.depth - a.rule.scope.depth || b.order - a.order)
 }
 
-function decide<S extends ConnectTarget | HandshakeFacts, R extends ConnectRule | HandshakeRule>(runs: readonly RuleRun<R>[], subject: S, onFailure: RuleFailure<R>): RuleRun<R> | undefined {
+function decide<S, R extends Rule & { readonly match: Match<S, S> }>(
+  runs: readonly RuleRun<R>[],
+  subject: S,
+  onFailure: RuleFailure<R>,
+): RuleRun<R> | undefined {
   let decided: RuleRun<R> | undefined
   for (const run of runs) {
-    const match: Match<S, S> = run.rule.match
     try {
-      if (!match.test(subject, subject) || !run.countMatch()) continue
+      if (!run.rule.match.test(subject, subject) || !run.countMatch()) continue
     } catch (error) {
       onFailure(run, error)
       continue

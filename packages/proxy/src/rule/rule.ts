@@ -49,6 +49,20 @@ export type HandshakeAction =
   | { readonly kind: 'respondWith'; readonly status: number; readonly body: Uint8Array; readonly headers: readonly string[] }
   | { readonly kind: 'hold' }
   | { readonly kind: 'redirect'; readonly url: string }
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'delay'; readonly ms: number }
+  | { readonly kind: 'rewrite'; readonly fn: (request: RewritableHandshake) => void }
+  /** Midwire is the server: it agrees, and says these messages first. */
+  | { readonly kind: 'accept'; readonly messages: readonly unknown[] }
+
+/** What a `rewrite` may change before upstream sees it; what it leaves alone leaves as it came. */
+export interface RewritableHandshake {
+  path: string
+  /** Repeated keys are arrays; `undefined` takes one out. */
+  query: Record<string, string | string[] | undefined>
+  /** Names in lower case; `undefined` takes one out. */
+  headers: Record<string, string | string[] | undefined>
+}
 
 interface RuleBase extends Selection {
   readonly scope: Scope

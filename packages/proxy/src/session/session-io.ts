@@ -1,4 +1,5 @@
 import type { Message } from '../message.ts'
+import type { Payload } from '../rule/payload.ts'
 import type { MessageRule, FollowUp } from '../rule/rule.ts'
 import type { Verdict } from '../rule/verdict.ts'
 import type { Side } from '../side.ts'
@@ -15,7 +16,8 @@ export type Input =
   | { readonly kind: 'release'; readonly message: Message; readonly at: number }
   /** Everything held or set aside goes on, in order. */
   | { readonly kind: 'releaseAll'; readonly at: number }
-  | { readonly kind: 'send'; readonly to: Side; readonly value: unknown; readonly place: 'tail' | 'now'; readonly at: number }
+  /** `payload` is what `Session.encode` made of a value, so that a value that cannot be encoded throws where it was given. */
+  | { readonly kind: 'send'; readonly to: Side; readonly payload: Payload; readonly place: 'tail' | 'now'; readonly at: number }
   | { readonly kind: 'close'; readonly to: Side | 'both'; readonly code: number | undefined; readonly reason: string; readonly at: number }
   | { readonly kind: 'terminate'; readonly how: 'fin' | 'rst'; readonly at: number }
 

@@ -1,0 +1,364 @@
+import type { Message } from '../message.ts'
+import type { Payload } from '../rule/payload.ts'
+import type { FollowUp } from '../rule/rule.ts'
+import type { Side } from '../side.ts'
+import { Batch, Stretch } from './element.ts'
+import type { Element, Slot } from './element.ts'
+import type { Outbox } from './outbox.ts'
+
+/** What a gate needs of the session around it. */
+export interface GateHost {
+  /** True once the connection is over: nothing more is written. */
+  readonly over: boolean
+  /** A whole message as one frame for `to`, compressed and masked as that takes. */
+  frame(to: Side, payload: Payload, compressed: boolean): Buffer
+  /** Does what rules want done right after a message, at a message boundary of `gate`. */
+  carryOut(gate: Gate, then: readonly FollowUp[]): void
+  closeWritten(gate: Gate, own: boolean): void
+  endReached(gate: Gate, how: 'fin' | 'rst'): void
+  injected(to: Side, what: string, bytes: Uint8Array): void
+  note(text: string): void
+}
+
+/** 'gone': carried out · 'short': the rest of it has not arrived · 'stalled': a rule or a decision holds it up. */
+type Progress = 'gone' | 'short' | 'stalled'
+
+/** The queue of one direction: what leaves, leaves in order of arrival, when what was decided allows it. */
+export class Gate {
+  readonly to: Side
+  /** Who has had the last word to this receiver: after a close frame Midwire itself writes nothing. */
+  closed: 'peer' | 'own' | undefined
+  /** The receiver's leg is over: what comes for it is discarded. */
+  gone = false
+  /** When the head's delay ends. */
+  due: number | undefined
+  readonly #host: GateHost
+  readonly #outbox: Outbox
+  #queue: Element[] = []
+  #urgent: Extract<Element, { kind: 'injected' }>[] = []
+  readonly #held = new Map<Message, { readonly slot: Slot; readonly batch: Batch }>()
+  #aside = 0
+  #weight = 0
+  #stalled = false
+  #draining = false
+
+  constructor(to: Side, host: GateHost, outbox: Outbox) {
+    this.to = to
+    this.#host = host
+    this.#outbox = outbox
+  }
+
+  /** True if what arrives may be written at once. */
+  get idle(): boolean {
+    return this.#queue.length === 0 && this.#urgent.length === 0 && this.closed === undefined && !this.gone
+  }
+
+  /** Bytes that wait here because a rule or a decision holds something up. */
+  get waiting(): number {
+    return this.#stalled || this.#aside > 0 ? this.#weight : 0
+  }
+
+  /** True if the head is still arriving, and only that keeps the queue. */
+  get waitsForBytes(): boolean {
+    return this.#queue.length > 0 && !this.#stalled
+  }
+
+  /** Writes at once; only while `idle`. */
+  pass(bytes: Buffer, start: number, end: number): void {
+    this.#outbox.range(this.to, bytes, start, end)
+  }
+
+  /** Writes a ping or pong, which overtakes what waits (RFC 6455 §5.5.2); the caller stands between two frames. */
+  control(bytes: Buffer, start: number, end: number): void {
+    if (this.closed === undefined && !this.gone) this.#outbox.range(this.to, bytes, start, end)
+  }
+
+  /** Pings and pongs between the fragments of a message that has to wait go ahead of it. */
+  overtake(): void {
+    if (this.closed !== undefined || this.gone) return
+    for (const element of this.#queue) {
+      if (element.kind !== 'batch') continue
+      element.done.writeControl(this.to, this.#outbox)
+      element.open.writeControl(this.to, this.#outbox)
+    }
+  }
+
+  push(element: Element): void {
+    this.#queue.push(element)
+  }
+
+  /** Counts bytes that were added to an element of the queue. */
+  weigh(bytes: number): void {
+    this.#weight += bytes
+  }
+
+  /** Puts a stretch where `batch` is, or right behind it. */
+  follow(batch: Batch, stretch: Stretch, replace: boolean): void {
+    const at = this.#queue.indexOf(batch)
+    if (replace) this.#queue.splice(at, 1, stretch)
+    else this.#queue.splice(at + 1, 0, stretch)
+  }
+
+  /** Writes a message of our own at the next message boundary, overtaking what waits. */
+  urgent(frame: Buffer, payload: Payload): void {
+    this.#urgent.push({ kind: 'injected', frame, payload })
+  }
+
+  /** Writes a message of our own here and now; the caller stands at a message boundary. */
+  inject(frame: Buffer, payload: Payload): void {
+    if (this.closed !== undefined || this.gone) {
+      this.#host.note(`a message to the ${this.to} was not sent: ${this.gone ? 'its leg has ended' : 'the close frame had gone before'}`)
+      return
+    }
+    this.#outbox.range(this.to, frame, 0, frame.length)
+    this.#host.injected(this.to, payload.binary ? 'binary message' : 'text message', payload.bytes)
+  }
+
+  /** Writes a close frame of our own here and now, unless one has gone before; what waits is discarded. */
+  closeNow(frame: Buffer): void {
+    if (this.closed !== undefined || this.gone) return
+    this.#outbox.range(this.to, frame, 0, frame.length)
+    this.closed = 'own'
+    this.#host.closeWritten(this, true)
+  }
+
+  /** Remembers a slot until its release. */
+  hold(slot: Slot, batch: Batch): void {
+    this.#held.set(slot.message, { slot, batch })
+    if (slot.state === 'aside') this.#aside++
+    slot.run?.hold(slot.message)
+  }
+
+  /** Lets a held message go; false if it is not held here. */
+  release(message: Message): boolean {
+    const held = this.#held.get(message)
+    if (!held) return false
+    this.#held.delete(message)
+    const { slot, batch } = held
+    slot.run?.unhold(message)
+    if (slot.state === 'held') slot.state = 'ready'
+    else this.#putBack(slot, batch)
+    return true
+  }
+
+  /** Lets everything go that is held or set aside, in order of arrival. */
+  releaseAll(): void {
+    for (const message of [...this.#held.keys()].sort((a, b) => a.index - b.index)) this.release(message)
+  }
+
+  /** Writes what may leave. */
+  drain(now: number): void {
+    // A follow-up can come back here while its message is being carried out: what it may add is seen by the outer round.
+    if (this.#draining) return
+    this.#draining = true
+    this.due = undefined
+    this.#stalled = false
+    while (!this.#host.over) {
+      this.#writeUrgent()
+      const head = this.#queue[0]
+      if (!head) break
+      const progress = this.#carry(head, now)
+      if (this.#host.over) break
+      if (progress === 'gone') {
+        this.#queue.shift()
+        continue
+      }
+      this.#stalled = progress === 'stalled'
+      break
+    }
+    this.#draining = false
+  }
+
+  /** Gives up what waits. */
+  discard(reason: string): void {
+    let messages = 0
+    const drop = (slot: Slot): void => {
+      if (slot.message.settled) return
+      messages++
+      slot.run?.unhold(slot.message)
+      slot.message.settle(undefined)
+    }
+    for (const { slot } of this.#held.values()) drop(slot)
+    for (const element of this.#queue) {
+      if (element.kind === 'batch') for (const slot of element.slots) drop(slot)
+      else if (element.kind === 'stretch') for (const message of element.messages) message.settle(undefined)
+      else if (element.kind === 'injected') messages++
+    }
+    messages += this.#urgent.length
+    this.#queue = []
+    this.#urgent = []
+    this.#held.clear()
+    this.#aside = 0
+    this.#weight = 0
+    this.#stalled = false
+    this.due = undefined
+    if (messages > 0) this.#host.note(`${messages} ${messages === 1 ? 'message' : 'messages'} to the ${this.to} discarded: ${reason}`)
+  }
+
+  #carry(head: Element, now: number): Progress {
+    switch (head.kind) {
+      case 'stretch':
+        return this.#carryStretch(head)
+      case 'batch':
+        return this.closed || this.gone ? this.#refuse(head) : this.#carryBatch(head, now)
+      case 'injected':
+        this.inject(head.frame, head.payload)
+        return 'gone'
+      case 'close':
+        if (this.#aside > 0) return 'stalled'
+        return this.#carryClose(head)
+      case 'end':
+        if (this.#aside > 0 && this.closed !== 'own' && !this.gone) return 'stalled'
+        this.#queue.length = 1
+        this.#host.endReached(this, head.how)
+        return 'gone'
+    }
+  }
+
+  #carryStretch(stretch: Stretch): Progress {
+    const writable = this.closed !== 'own' && !this.gone
+    if (writable) {
+      stretch.begun ||= !stretch.pieces.empty
+      stretch.pieces.write(this.to, this.#outbox)
+    }
+    this.#weight -= stretch.weight
+    stretch.weight = 0
+    for (const message of stretch.messages.splice(0)) message.settle(writable ? message.bytesOrNothing : undefined)
+    return stretch.done ? 'gone' : 'short'
+  }
+
+  #carryClose({ frame, own }: Extract<Element, { kind: 'close' }>): Progress {
+    if (this.closed !== undefined || this.gone) return 'gone'
+    this.#outbox.range(this.to, frame, 0, frame.length)
+    this.closed = own ? 'own' : 'peer'
+    this.#host.closeWritten(this, own)
+    return 'gone'
+  }
+
+  /** After a close frame of our own nothing goes to this receiver. */
+  #refuse(batch: Batch): Progress {
+    for (const slot of batch.slots) {
+      if (slot.state === 'aside') continue
+      this.#held.delete(slot.message)
+      slot.run?.unhold(slot.message)
+      slot.message.settle(undefined)
+    }
+    if (!batch.complete) return 'short'
+    this.#weight -= batch.weight
+    return 'gone'
+  }
+
+  #carryBatch(batch: Batch, now: number): Progress {
+    const { slots } = batch
+    const blocking = slots.findIndex((slot, i) => i >= batch.next && !this.#isReady(slot, now))
+    const touched = slots.some((slot, i) => isTouched(slot) || (slot.then.length > 0 && i < slots.length - 1))
+    if (!batch.split && !touched && blocking < 0) {
+      if (!batch.complete) return 'short'
+      batch.done.write(this.to, this.#outbox)
+      for (const { message } of slots) message.settle(message.bytesOrNothing)
+      this.#weight -= batch.weight
+      const then = slots[slots.length - 1]?.then ?? []
+      if (then.length > 0) this.#host.carryOut(this, then)
+      return 'gone'
+    }
+    const first = slots[blocking]
+    if (first?.state === 'delayed') this.due = first.due
+    // Alone in front of it, a message that is only undecided may yet leave in its own frames, together with the others.
+    if (!batch.split && (blocking === batch.next || (!touched && first?.state === 'undecided'))) return 'stalled'
+    batch.split = true
+    batch.done.writeControl(this.to, this.#outbox)
+    this.#carrySlots(batch, blocking < 0 ? slots.length : blocking)
+    if (blocking >= 0) return 'stalled'
+    if (!batch.complete) return 'short'
+    if (batch.leftover && this.closed === undefined) this.#writeFrame(batch.leftover, batch.compressed)
+    this.#weight -= batch.weight - slots.reduce((sum, slot) => sum + (this.#isAside(slot) ? slot.own.length : 0), 0)
+    return 'gone'
+  }
+
+  /** Carries out the slots before `end`; neighbours of one type leave together. */
+  #carrySlots(batch: Batch, end: number): void {
+    let run: Slot[] = []
+    const flush = (): void => {
+      if (run.length > 0) this.#writeRun(run, batch.compressed)
+      run = []
+    }
+    while (batch.next < end) {
+      const slot = batch.slots[batch.next++]!
+      if (slot.state === 'aside') continue
+      if (this.closed !== undefined || this.gone || this.#host.over) {
+        slot.message.settle(undefined)
+        continue
+      }
+      if (slot.state === 'dropped') slot.message.settle(undefined)
+      else {
+        if (run[0] && isBinary(run[0]) !== isBinary(slot)) flush()
+        run.push(slot)
+      }
+      if (slot.then.length > 0) {
+        flush()
+        this.#host.carryOut(this, slot.then)
+      }
+    }
+    flush()
+  }
+
+  #writeRun(run: readonly Slot[], compressed: boolean): void {
+    const parts = run.map(slot => slot.payload?.bytes ?? slot.own)
+    const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+    this.#writeFrame({ bytes, binary: isBinary(run[0]!) }, compressed)
+    for (const [i, { message }] of run.entries()) message.settle(parts[i])
+  }
+
+  #writeFrame(payload: Payload, compressed: boolean): void {
+    const frame = this.#host.frame(this.to, payload, compressed)
+    this.#outbox.range(this.to, frame, 0, frame.length)
+  }
+
+  #writeUrgent(): void {
+    const head = this.#queue[0]
+    if (this.#urgent.length === 0 || (head?.kind === 'stretch' && head.begun)) return
+    for (const { frame, payload } of this.#urgent.splice(0)) this.inject(frame, payload)
+  }
+
+  #isReady(slot: Slot, now: number): boolean {
+    switch (slot.state) {
+      case 'undecided':
+      case 'held':
+        return false
+      case 'delayed':
+        return slot.due <= now
+      case 'ready':
+      case 'dropped':
+      case 'aside':
+        return true
+    }
+  }
+
+  #isAside(slot: Slot): boolean {
+    return slot.state === 'aside' && this.#held.has(slot.message)
+  }
+
+  /** Puts a message that was set aside at the tail: behind all messages, before a close frame or an end. */
+  #putBack(slot: Slot, from: Batch): void {
+    this.#aside--
+    const batch = new Batch(from.compressed)
+    batch.complete = true
+    batch.slots.push({ ...slot, state: 'ready' })
+    if (from.complete && !from.leftover && from.slots.length === 1) batch.done.take(from.done)
+    else batch.split = true
+    const stillQueued = this.#queue.includes(from)
+    batch.weight = slot.own.length
+    if (stillQueued) this.#weight += batch.weight
+    const at = this.#queue.findIndex(element => element.kind === 'close' || element.kind === 'end')
+    if (at < 0) this.#queue.push(batch)
+    else this.#queue.splice(at, 0, batch)
+  }
+}
+
+function isTouched(slot: Slot): boolean {
+  return slot.payload !== undefined || slot.state === 'dropped' || slot.state === 'aside'
+}
+
+function isBinary(slot: Slot): boolean {
+  return slot.payload?.binary ?? slot.message.binary
+}

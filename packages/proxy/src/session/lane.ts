@@ -1,0 +1,361 @@
+import type { Connection } from '../connection.ts'
+import type { Arrivals } from '../journal/chunk-record.ts'
+import type { JournalledMessage } from '../journal/journalled-message.ts'
+import type { Track } from '../journal/track.ts'
+import { judge, undisturbed } from '../rule/judge.ts'
+import type { Court, Decision } from '../rule/judge.ts'
+import type { Payload } from '../rule/payload.ts'
+import type { MessageRule } from '../rule/rule.ts'
+import type { RuleRun } from '../rule/rule-run.ts'
+import type { RuleSet } from '../rule/rule-set.ts'
+import { pass } from '../rule/verdict.ts'
+import type { Verdict } from '../rule/verdict.ts'
+import type { Side } from '../side.ts'
+import { isControl, Opcode } from '../ws/frame.ts'
+import { FrameCursor } from '../ws/frame-cursor.ts'
+import { FrameReader } from '../ws/frame-reader.ts'
+import { Batch, Stretch } from './element.ts'
+import type { Slot } from './element.ts'
+import type { Gate } from './gate.ts'
+
+/** What a lane needs of the session around it. */
+export interface LaneHost extends Court {
+  /** A close frame came from `from`; true if it answers one of Midwire's own and must not go on. */
+  closeArrived(from: Side): boolean
+  /** The handler of `run` has to be asked about `slot`. */
+  ask(lane: Lane, batch: Batch, slot: Slot, run: RuleRun<MessageRule>): void
+  note(text: string): void
+}
+
+export interface LaneOptions {
+  readonly from: Side
+  readonly connection: Connection
+  readonly rules: RuleSet
+  readonly track: Track
+  readonly gate: Gate
+  readonly deflate: boolean
+  /** Bytes that a message may have to be judged; a larger one passes. */
+  readonly messageLimit: number
+  readonly host: LaneHost
+}
+
+const empty: Uint8Array = Buffer.alloc(0)
+const noMessages: readonly JournalledMessage[] = []
+
+/** What one side sends, on its way to the other: cut into frames, journalled, judged where a rule wants it, and queued. */
+export class Lane {
+  readonly from: Side
+  readonly gate: Gate
+  readonly #connection: Connection
+  readonly #rules: RuleSet
+  readonly #track: Track
+  readonly #reader: FrameReader
+  readonly #cursor = new FrameCursor()
+  readonly #messageLimit: number
+  readonly #host: LaneHost
+  #runs: readonly RuleRun<MessageRule>[] = []
+  #observers: readonly RuleRun<MessageRule>[] = []
+  #version = -1
+  /** The element that takes the rest of the message in progress; without one it is being relayed, or none is in progress. */
+  #current: Batch | Stretch | undefined
+  /** The codec's rest after the last WebSocket message. */
+  #rest = empty
+  /** How much of the codec's rest had been forwarded before the batch in progress began. */
+  #forwarded = 0
+  /** Of the data frame in progress: it is the last of its message. */
+  #last = false
+  /** Of the WebSocket message in progress. */
+  #compressed = false
+  #binary = false
+
+  constructor(options: LaneOptions) {
+    this.from = options.from
+    this.gate = options.gate
+    this.#connection = options.connection
+    this.#rules = options.rules
+    this.#track = options.track
+    this.#reader = new FrameReader(options.from, { deflate: options.deflate })
+    this.#messageLimit = options.messageLimit
+    this.#host = options.host
+  }
+
+  /** Takes the next chunk from the sender. */
+  receive(chunk: Buffer, at: number): void {
+    const deciding = this.#refresh()
+    const reader = this.#reader
+    const wasOpaque = reader.opaque !== undefined
+    this.#last = reader.insideLastFrame
+    reader.push(chunk)
+    const { bytes } = reader
+    if (bytes.length > 0) {
+      if (!deciding && !this.#current && reader.closeAt < 0 && this.gate.idle) this.#relay(bytes, at)
+      else this.#walk(bytes, deciding, at)
+    }
+    if (reader.opaque) this.#relayUnread(reader.opaque, !wasOpaque)
+    this.gate.drain(at)
+  }
+
+  /** The sender has ended: what was begun goes on as far as it has come. */
+  end(how: 'fin' | 'rst', at: number): void {
+    const carried = this.#reader.end()
+    this.#cutShort()
+    if (carried.length > 0) {
+      const stretch = new Stretch(false)
+      stretch.add(carried, 0, carried.length)
+      stretch.done = true
+      this.gate.weigh(carried.length)
+      this.gate.push(stretch)
+    }
+    this.gate.push({ kind: 'end', how })
+    this.gate.drain(at)
+  }
+
+  /** The rules changed: what only waited for its rest goes on if none of them decides any more. */
+  rulesChanged(at: number): void {
+    if (!this.#refresh()) this.#letGo(false)
+    this.gate.drain(at)
+  }
+
+  /** Makes room at the tail for something of our own: a message that is being relayed goes before it. */
+  settleTail(): void {
+    if (this.#current || this.#reader.opaque || !this.#reader.insideMessage) return
+    this.#current = new Stretch(true)
+    this.gate.push(this.#current)
+  }
+
+  /** Carries an answer from a handler over to its slot. */
+  settle(slot: Slot, batch: Batch, verdict: Verdict, payload: Payload | undefined): void {
+    const { message, run } = slot
+    message.decide(verdict, run?.label)
+    switch (verdict.kind) {
+      case 'pass':
+        slot.state = 'ready'
+        return
+      case 'drop':
+        slot.state = 'dropped'
+        return
+      case 'delay':
+        slot.state = 'delayed'
+        slot.due = message.at + verdict.ms
+        return
+      case 'replace':
+        slot.state = 'ready'
+        slot.payload = payload
+        return
+      case 'hold':
+        slot.state = verdict.others === 'wait' ? 'held' : 'aside'
+        this.gate.hold(slot, batch)
+        return
+    }
+  }
+
+  /** True if a rule could decide, or do something after, a message of this direction. */
+  #refresh(): boolean {
+    if (this.#version !== this.#rules.version) {
+      this.#version = this.#rules.version
+      this.#runs = this.#rules.messageRules(this.#connection, this.from)
+      this.#observers = this.#runs.filter(({ rule }) => rule.action.kind === 'observe' && rule.then.length === 0)
+    }
+    for (const run of this.#runs) {
+      if ((run.rule.action.kind !== 'observe' || run.rule.then.length > 0) && run.canAct) return true
+    }
+    // A batch that waits for its rest waits no longer.
+    this.#letGo(false)
+    return false
+  }
+
+  /** Writes a chunk as it came. */
+  #relay(bytes: Buffer, at: number): void {
+    const record = this.#track.append(bytes, this.#reader.first, at, 'relayed')
+    if (this.#track.stateful || this.#runs.length > 0) {
+      this.#track.materialize(record)
+      const arrived = record.takeArrivals()
+      this.#rest = arrived.lastRest ?? this.#rest
+      if (this.#runs.length > 0) for (const message of arrived.messages) this.#judge(message)
+    }
+    this.gate.pass(bytes, 0, bytes.length)
+  }
+
+  /** Takes a chunk frame by frame. */
+  #walk(bytes: Buffer, deciding: boolean, at: number): void {
+    const reader = this.#reader
+    const { gate } = this
+    const record = this.#track.append(bytes, reader.first, at, gate.gone ? 'undeliverable' : 'queued')
+    if (gate.gone) {
+      if (reader.closeAt >= 0) this.#host.closeArrived(this.from)
+      return
+    }
+    this.#track.materialize(record)
+    const arrived = record.takeArrivals()
+    const size = bytes.length
+    let controls = false
+    if (reader.first > 0) {
+      this.#take(bytes, 0, reader.first, false, reader.first < size || !reader.insideFrame, deciding, arrived, at)
+    }
+    const cursor = this.#cursor
+    cursor.reset(bytes, reader.first)
+    while (cursor.next()) {
+      const { head, start, end } = cursor
+      if (isControl(head)) {
+        if ((head & 0x0f) === Opcode.close) this.#close(bytes.subarray(start, end))
+        else {
+          this.#ping(bytes, start, end, at)
+          controls = true
+        }
+        continue
+      }
+      const begins = (head & 0x0f) !== Opcode.continuation
+      this.#last = (head & 0x80) !== 0
+      if (begins) {
+        this.#compressed = (head & 0x40) !== 0
+        this.#binary = (head & 0x0f) === Opcode.binary
+      }
+      if (end < size) this.#take(bytes, start, end, begins, true, deciding, arrived, at)
+      else this.#take(bytes, start, size, begins, !reader.insideFrame, deciding, arrived, at)
+    }
+    if (controls) gate.overtake()
+  }
+
+  /** Takes a part of a data frame. `ended`: the frame ends with it. */
+  #take(bytes: Buffer, start: number, end: number, begins: boolean, ended: boolean, deciding: boolean, arrived: Arrivals, at: number): void {
+    const whole = ended && this.#last
+    const messages = whole ? arrived.endingAt(end) : noMessages
+    if (deciding && begins && whole && !this.#current && !this.#track.stateful && messages.length === 1) {
+      this.#takeWhole(bytes, start, end, messages[0]!)
+    } else {
+      const current = (this.#current ??= this.#begin(begins, deciding))
+      current.add(bytes, start, end)
+      this.gate.weigh(end - start)
+      if (whole) {
+        this.#rest = arrived.nextRest() ?? this.#rest
+        if (current.kind === 'batch') this.#completeBatch(current, messages)
+        else this.#completeStretch(current, messages, deciding)
+      } else if (current.kind === 'batch' && current.weight > this.#messageLimit) {
+        this.#host.note(`a message from the ${this.from} is over the limit of ${this.#messageLimit} bytes: it passes undecided`)
+        this.#letGo(false)
+      }
+    }
+    this.gate.drain(at)
+  }
+
+  #begin(begins: boolean, deciding: boolean): Batch | Stretch {
+    // What does not begin here was relayed until now: it cannot be judged any more, and nothing may come in between.
+    const element = begins && deciding ? new Batch(this.#compressed) : new Stretch(!begins)
+    this.#forwarded = this.#rest.length
+    this.gate.push(element)
+    return element
+  }
+
+  /** The usual case: one frame, one message, nothing left over. */
+  #takeWhole(bytes: Buffer, start: number, end: number, message: JournalledMessage): void {
+    const decision = this.#judge(message)
+    if (decision.verdict === pass && decision.then.length === 0 && this.gate.idle) {
+      message.decide(pass, decision.run?.label)
+      this.gate.pass(bytes, start, end)
+      message.settle(message.bytesOrNothing)
+      return
+    }
+    const batch = new Batch(this.#compressed)
+    batch.done.add(bytes, start, end)
+    batch.weight = end - start
+    batch.complete = true
+    this.gate.weigh(end - start)
+    this.gate.push(batch)
+    this.#addSlot(batch, message, message.bytesOrNothing ?? empty, decision)
+  }
+
+  #completeBatch(batch: Batch, messages: readonly JournalledMessage[]): void {
+    batch.close()
+    batch.binary = this.#binary
+    // Set before the rules are asked: what they set aside leaves in its own frames if it was alone.
+    if (this.#rest.length === 0) {
+      batch.complete = true
+      this.#current = undefined
+    }
+    for (const message of messages) {
+      const partly = this.#forwarded > 0
+      const own = message.bytesOrNothing ?? empty
+      this.#addSlot(batch, message, partly ? own.subarray(this.#forwarded) : own, partly ? undisturbed : this.#judge(message))
+      this.#forwarded = 0
+    }
+  }
+
+  #completeStretch(stretch: Stretch, messages: readonly JournalledMessage[], deciding: boolean): void {
+    stretch.done = true
+    this.#current = undefined
+    for (const message of messages) {
+      stretch.messages.push(message)
+      message.decide(pass, undefined)
+      // Partly forwarded before the rule that could decide it was there.
+      if (message.undecodable === undefined) judge(deciding ? this.#observers : this.#runs, message, this.#host)
+    }
+  }
+
+  #judge(message: JournalledMessage): Decision {
+    return message.undecodable === undefined ? judge(this.#runs, message, this.#host) : undisturbed
+  }
+
+  #addSlot(batch: Batch, message: JournalledMessage, own: Uint8Array, { verdict, payload, run, then }: Decision): void {
+    const slot: Slot = { message, own, state: 'undecided', payload: undefined, due: 0, then, run }
+    batch.slots.push(slot)
+    if (verdict !== 'ask') this.settle(slot, batch, verdict, payload)
+    else if (run) this.#host.ask(this, batch, slot, run)
+  }
+
+  #ping(bytes: Buffer, start: number, end: number, at: number): void {
+    const current = this.#current
+    if (current?.kind === 'batch') (current.open.empty ? current.done : current.open).add(bytes, start, end, true)
+    else {
+      this.gate.drain(at)
+      this.gate.control(bytes, start, end)
+    }
+  }
+
+  #close(frame: Buffer): void {
+    this.#cutShort()
+    if (!this.#host.closeArrived(this.from)) this.gate.push({ kind: 'close', frame, own: false })
+  }
+
+  /** The message in progress will not be completed. */
+  #cutShort(): void {
+    this.#letGo(true)
+    if (this.#current?.kind === 'stretch') this.#current.done = true
+    this.#current = undefined
+  }
+
+  /** What has come of a batch that waits for its rest goes on. */
+  #letGo(done: boolean): void {
+    const batch = this.#current
+    if (batch?.kind !== 'batch') return
+    const stretch = new Stretch(false)
+    stretch.done = done
+    stretch.weight = batch.open.size
+    const inMessage = !batch.open.empty
+    stretch.pieces.take(batch.open)
+    batch.weight -= stretch.weight
+    const untouched = batch.slots.length === 0 && batch.done.empty
+    if (untouched) this.gate.follow(batch, stretch, true)
+    else {
+      batch.complete = true
+      if (this.#rest.length > 0) batch.leftover = { bytes: this.#rest, binary: batch.binary }
+      if (inMessage) this.gate.follow(batch, stretch, false)
+    }
+    this.#current = inMessage ? stretch : undefined
+  }
+
+  /** Bytes after a close frame or a violation: the receiver does with them what it would have done on a direct connection. */
+  #relayUnread(bytes: Buffer, first: boolean): void {
+    const { violation } = this.#reader
+    if (first) {
+      this.#cutShort()
+      if (violation) this.#host.note(`the ${this.from} broke ${violation.section} (${violation.what}): relayed unread from there on`)
+    }
+    if (bytes.length === 0) return
+    if (!this.#current) {
+      this.#current = new Stretch(false)
+      this.gate.push(this.#current)
+    }
+    this.#current.add(bytes, 0, bytes.length)
+    this.gate.weigh(bytes.length)
+  }
+}

@@ -1,0 +1,402 @@
+import type { Codec } from '../codec.ts'
+import type { Connection } from '../connection.ts'
+import { MidwireError } from '../errors.ts'
+import type { Journal } from '../journal/journal.ts'
+import type { JournalledMessage } from '../journal/journalled-message.ts'
+import { Track } from '../journal/track.ts'
+import type { Message } from '../message.ts'
+import { isVerdict } from '../rule/judge.ts'
+import { encodePayload } from '../rule/payload.ts'
+import type { Payload } from '../rule/payload.ts'
+import type { FollowUp, MessageRule } from '../rule/rule.ts'
+import type { RuleRun } from '../rule/rule-run.ts'
+import type { RuleSet } from '../rule/rule-set.ts'
+import { pass } from '../rule/verdict.ts'
+import { other } from '../side.ts'
+import type { Side } from '../side.ts'
+import { deflate } from '../ws/deflate.ts'
+import { Opcode } from '../ws/frame.ts'
+import { closePayload, writeFrame } from '../ws/frame-writer.ts'
+import type { DeflateAgreement } from '../ws/handshake.ts'
+import type { Batch, Slot } from './element.ts'
+import { Gate } from './gate.ts'
+import type { GateHost } from './gate.ts'
+import { Lane } from './lane.ts'
+import type { LaneHost } from './lane.ts'
+import { Outbox } from './outbox.ts'
+import type { Input, Output } from './session-io.ts'
+
+export interface SessionOptions {
+  readonly connection: Connection
+  readonly codec: Codec<unknown>
+  /** The Sec-WebSocket-Protocol that was agreed. @default the connection's */
+  readonly protocol?: string
+  readonly journal: Journal
+  readonly rules: RuleSet
+  readonly deflate: DeflateAgreement
+  /** Gives unsigned 32-bit integers, for masking keys. */
+  readonly random: () => number
+  /** Bytes that a message may have to be judged or decoded, also inflated. @default 100 MiB */
+  readonly messageLimit?: number
+  /** Bytes that may wait in one direction before its sender is paused. @default 16 MiB */
+  readonly holdLimit?: number
+  /** ms that a peer has to answer a close frame of Midwire's own. @default 2000 */
+  readonly closeTimeout?: number
+}
+
+/** 'closing' from the first close frame that was seen or written. */
+export type Phase = 'open' | 'closing' | 'closed'
+
+const steps: Record<Phase, readonly Phase[]> = { open: ['closing', 'closed'], closing: ['closed'], closed: [] }
+
+interface Question {
+  readonly lane: Lane
+  readonly batch: Batch
+  readonly slot: Slot
+  readonly run: RuleRun<MessageRule>
+}
+
+/** Where one leg of the connection stands. */
+interface Leg {
+  readonly side: Side
+  /** What this side sends. */
+  readonly lane: Lane
+  /** What goes to this side. */
+  readonly gate: Gate
+  readonly track: Track
+  /** It sends nothing any more. */
+  inputEnded: boolean
+  /** It is sent nothing any more. */
+  outputEnded: boolean
+  /** Its close frame has come. */
+  closeSeen: boolean
+  paused: boolean
+}
+
+/** One WebSocket between its two peers, from the 101 on, without sockets, timers or a clock: inputs in, outputs out. */
+export class Session {
+  readonly #connection: Connection
+  readonly #codec: Codec<unknown>
+  readonly #journal: Journal
+  readonly #deflate: DeflateAgreement
+  readonly #random: () => number
+  readonly #holdLimit: number
+  readonly #closeTimeout: number
+  readonly #outbox = new Outbox()
+  readonly #legs: Record<Side, Leg>
+  readonly #questions = new Map<number, Question>()
+  #question = 0
+  #phase: Phase = 'open'
+  #busy = false
+  #now = 0
+  #giveUpAt: number | undefined
+  #wake: number | undefined
+
+  constructor(options: SessionOptions) {
+    const { connection, codec, journal, rules, messageLimit = 100 * 1024 * 1024, holdLimit = 16 * 1024 * 1024, closeTimeout = 2000 } = options
+    this.#connection = connection
+    this.#codec = codec
+    this.#journal = journal
+    this.#deflate = options.deflate
+    this.#random = options.random
+    this.#holdLimit = holdLimit
+    this.#closeTimeout = closeTimeout
+    const host = this.#host()
+    const gates = { client: new Gate('client', host, this.#outbox), server: new Gate('server', host, this.#outbox) }
+    const leg = (side: Side): Leg => {
+      const track = new Track({ connection, from: side, codec, protocol: options.protocol ?? connection.protocol, journal, messageLimit })
+      const lane = new Lane({ from: side, connection, rules, track, gate: gates[other(side)], deflate: options.deflate.deflate, messageLimit, host })
+      return { side, lane, gate: gates[side], track, inputEnded: false, outputEnded: false, closeSeen: false, paused: false }
+    }
+    this.#legs = { client: leg('client'), server: leg('server') }
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  /**
+   * Encodes a value for 'send'.
+   *
+   * @throws MidwireError MIDWIRE_CODEC if it cannot be encoded
+   */
+  encode(to: Side, value: unknown): Payload {
+    return encodePayload(this.#codec, value, this.#legs[other(to)].track.context(typeof value !== 'string'))
+  }
+
+  /** Takes an input and says what is to be done. Not to be called from within itself: queue what a rule's function asks for. */
+  handle(input: Input): Output[] {
+    if (this.#busy) throw new MidwireError('MIDWIRE_BAD_USE', `a session takes one input at a time: '${input.kind}' came while another was being handled`)
+    if (this.#phase === 'closed') return []
+    this.#busy = true
+    try {
+      this.#now = input.at
+      this.#take(input)
+      this.#finishTurn()
+    } finally {
+      this.#busy = false
+    }
+    this.#journal.changed()
+    return this.#outbox.take()
+  }
+
+  #take(input: Input): void {
+    switch (input.kind) {
+      case 'bytes':
+        if (!this.#legs[input.from].inputEnded) this.#legs[input.from].lane.receive(input.bytes, input.at)
+        return
+      case 'end':
+        this.#legEnded(this.#legs[input.from], input.how)
+        return
+      case 'clock':
+        this.#drain()
+        if (this.#giveUpAt !== undefined && input.at >= this.#giveUpAt) this.#giveUp()
+        return
+      case 'rules':
+        for (const leg of this.#bothLegs) leg.lane.rulesChanged(input.at)
+        return
+      case 'decision':
+        this.#decided(input.id, input.verdict, input.error)
+        return
+      case 'release':
+        this.#legs[other(input.message.from)].gate.release(input.message)
+        this.#drain()
+        return
+      case 'releaseAll':
+        for (const leg of this.#bothLegs) leg.gate.releaseAll()
+        this.#drain()
+        return
+      case 'send':
+        this.#send(input.to, input.payload, input.place)
+        return
+      case 'close':
+        for (const side of input.to === 'both' ? (['client', 'server'] as const) : [input.to]) this.#close(side, input.code, input.reason)
+        return
+      case 'terminate':
+        this.#terminate(input.how, input.how === 'fin' ? 'the connection was terminated' : 'the connection was reset')
+    }
+  }
+
+  get #bothLegs(): readonly Leg[] {
+    return [this.#legs.client, this.#legs.server]
+  }
+
+  #host(): GateHost & LaneHost {
+    const over = (): boolean => this.#phase === 'closed'
+    return {
+      get over() {
+        return over()
+      },
+      frame: (to, payload, compressed) => this.#frame(to, payload, compressed),
+      carryOut: (gate, then) => this.#carryOut(gate, then),
+      closeWritten: (gate, own) => this.#closeWritten(this.#legs[gate.to], own),
+      endReached: (gate, how) => this.#endLeg(this.#legs[gate.to], how),
+      injected: (to, what, bytes) => this.#event({ kind: 'injected', to, what, bytes }),
+      note: text => this.#event({ kind: 'note', text }),
+      freshValue: message => this.#legs[message.from].track.freshValue(message),
+      encode: (value, original) => encodePayload(this.#codec, value, this.#legs[original.from].track.context(original.binary), original),
+      failed: (run, message, error) => this.#outbox.push({ kind: 'fail', rule: run.rule, error, message }),
+      closeArrived: from => this.#closeArrived(this.#legs[from]),
+      ask: (lane, batch, slot, run) => this.#ask({ lane, batch, slot, run }),
+    }
+  }
+
+  #event(
+    event:
+      | { readonly kind: 'injected'; readonly to: Side; readonly what: string; readonly bytes: Uint8Array }
+      | { readonly kind: 'note'; readonly text: string }
+      | { readonly kind: 'end'; readonly from: Side; readonly how: 'fin' | 'rst' },
+  ): void {
+    this.#journal.append({ ...event, at: this.#now, scope: this.#connection.scope, connection: this.#connection })
+  }
+
+  #drain(): void {
+    for (const leg of this.#bothLegs) leg.gate.drain(this.#now)
+  }
+
+  #finishTurn(): void {
+    if (this.#phase === 'closed') return
+    for (const leg of this.#bothLegs) this.#pace(leg)
+    let due = this.#giveUpAt
+    for (const { gate } of this.#bothLegs) if (gate.due !== undefined && (due === undefined || gate.due < due)) due = gate.due
+    if (due !== undefined && due !== this.#wake) this.#outbox.push({ kind: 'wake', at: due })
+    this.#wake = due
+  }
+
+  /** Back-pressure on the sender of what waits in the other leg's gate. */
+  #pace(leg: Leg): void {
+    const { waiting } = this.#legs[other(leg.side)].gate
+    if (!leg.paused && waiting > this.#holdLimit) {
+      leg.paused = true
+      this.#event({ kind: 'note', text: `reading from the ${leg.side} stops: ${waiting} bytes wait behind a hold, the limit is ${this.#holdLimit}` })
+      this.#outbox.push({ kind: 'pause', from: leg.side })
+    } else if (leg.paused && waiting <= this.#holdLimit / 2) {
+      leg.paused = false
+      this.#outbox.push({ kind: 'resume', from: leg.side })
+    }
+  }
+
+  #frame(to: Side, { bytes, binary }: Payload, compressed: boolean): Buffer {
+    const windowBits = (to === 'server' ? this.#deflate.clientWindowBits : this.#deflate.serverWindowBits) ?? 15
+    // zlib has no raw window of 8 bits; a message need not be compressed (RFC 7692 §6)
+    const rsv1 = compressed && windowBits >= 9
+    const payload = rsv1 ? deflate(bytes, windowBits) : bytes
+    return writeFrame({ opcode: binary ? Opcode.binary : Opcode.text, payload, rsv1, key: this.#key(to) })
+  }
+
+  /** RFC 6455 §5.3: a fresh key for every frame that a client sends. */
+  #key(to: Side): number | undefined {
+    return to === 'server' ? this.#random() : undefined
+  }
+
+  #closeFrame(to: Side, code: number | undefined, reason: string): Buffer {
+    return writeFrame({ opcode: Opcode.close, payload: closePayload(code, reason), key: this.#key(to) })
+  }
+
+  #send(to: Side, payload: Payload, place: 'tail' | 'now'): void {
+    const { gate } = this.#legs[to]
+    const frame = this.#frame(to, payload, this.#deflate.deflate)
+    this.#legs[other(to)].lane.settleTail()
+    if (place === 'now') gate.urgent(frame, payload)
+    else gate.push({ kind: 'injected', frame, payload })
+    gate.drain(this.#now)
+  }
+
+  #carryOut(gate: Gate, then: readonly FollowUp[]): void {
+    for (const step of then) {
+      switch (step.kind) {
+        case 'send':
+          this.#followWith(gate, step.to, step.value)
+          break
+        case 'close':
+          gate.closeNow(this.#closeFrame(gate.to, step.code, step.reason))
+          this.#close(other(gate.to), step.code, step.reason)
+          break
+        case 'terminate':
+          this.#terminate('fin', 'the connection was terminated')
+          return
+      }
+    }
+  }
+
+  #followWith(gate: Gate, to: Side, value: unknown): void {
+    let payload: Payload
+    try {
+      payload = this.encode(to, value)
+    } catch (error) {
+      this.#outbox.push({ kind: 'fail', rule: undefined, error, message: undefined })
+      return
+    }
+    if (to === gate.to) gate.inject(this.#frame(to, payload, this.#deflate.deflate), payload)
+    else this.#send(to, payload, 'tail')
+  }
+
+  #ask(question: Question): void {
+    const id = ++this.#question
+    this.#questions.set(id, question)
+    this.#outbox.push({ kind: 'ask', id, rule: question.run.rule, message: question.slot.message })
+  }
+
+  #decided(id: number, answer: unknown, error: unknown): void {
+    const question = this.#questions.get(id)
+    if (!question) return
+    this.#questions.delete(id)
+    const { lane, batch, slot, run } = question
+    if (slot.message.settled) return
+    let verdict = pass
+    let payload: Payload | undefined
+    try {
+      if (error !== undefined) throw error
+      if (answer !== undefined && !isVerdict(answer)) {
+        throw new MidwireError('MIDWIRE_RULE_FAILED', 'a handler returned what is no verdict: expected pass, drop, delay, replace, hold, or undefined to pass')
+      }
+      if (answer?.kind === 'replace') payload = encodePayload(this.#codec, answer.value, this.#legs[lane.from].track.context(slot.message.binary), slot.message)
+      verdict = answer ?? pass
+    } catch (failure) {
+      this.#outbox.push({ kind: 'fail', rule: run.rule, error: failure, message: slot.message })
+    }
+    lane.settle(slot, batch, verdict, payload)
+    lane.gate.drain(this.#now)
+  }
+
+  /** Queues a close frame of our own; the answer will be swallowed (RFC 6455 §7.1.2). */
+  #close(side: Side, code: number | undefined, reason: string): void {
+    const leg = this.#legs[side]
+    this.#legs[other(side)].lane.settleTail()
+    leg.gate.push({ kind: 'close', frame: this.#closeFrame(side, code, reason), own: true })
+    leg.gate.drain(this.#now)
+    // Stuck behind a message that may never be completed: that must not keep the connection open for ever.
+    if (leg.gate.waitsForBytes) this.#giveUpAt ??= this.#now + this.#closeTimeout
+  }
+
+  #closeWritten(leg: Leg, own: boolean): void {
+    if (this.#phase === 'open') this.#enter('closing')
+    if (!own) return
+    this.#event({ kind: 'injected', to: leg.side, what: 'close frame', bytes: Buffer.alloc(0) })
+    this.#giveUpAt ??= this.#now + this.#closeTimeout
+    if (leg.closeSeen) this.#endLeg(leg, 'fin')
+  }
+
+  #closeArrived(leg: Leg): boolean {
+    leg.closeSeen = true
+    if (this.#phase === 'open') this.#enter('closing')
+    if (leg.gate.closed !== 'own') return false
+    // §7.1.1: the server side closes TCP first; towards the server we have nothing more to say either
+    this.#endLeg(leg, 'fin')
+    return true
+  }
+
+  #legEnded(leg: Leg, how: 'fin' | 'rst'): void {
+    if (leg.inputEnded && how === 'fin') return
+    const first = !leg.inputEnded
+    leg.inputEnded = true
+    this.#event({ kind: 'end', from: leg.side, how })
+    if (how === 'rst') {
+      leg.outputEnded = true
+      leg.gate.gone = true
+      leg.gate.discard(`the ${leg.side} has reset the connection`)
+    }
+    if (first) leg.lane.end(how, this.#now)
+    else if (how === 'rst' && !this.#legs[other(leg.side)].outputEnded) this.#endLeg(this.#legs[other(leg.side)], 'rst')
+    this.#checkOver()
+  }
+
+  /** Ends what goes to a leg, after everything written before. */
+  #endLeg(leg: Leg, how: 'fin' | 'rst'): void {
+    if (leg.outputEnded || this.#phase === 'closed') return
+    leg.outputEnded = true
+    this.#outbox.push({ kind: 'end', to: leg.side, how })
+    leg.gate.gone = true
+    leg.gate.discard(`nothing can follow the end of the ${leg.side}'s leg`)
+    // A reset ends both ways.
+    if (how === 'rst') leg.inputEnded = true
+    this.#checkOver()
+  }
+
+  #checkOver(): void {
+    if (this.#phase !== 'closed' && this.#bothLegs.every(leg => leg.inputEnded && leg.outputEnded)) this.#finish('the connection is over')
+  }
+
+  #giveUp(): void {
+    this.#event({ kind: 'note', text: `no answer to a close frame within ${this.#closeTimeout} ms: the connection is ended` })
+    this.#terminate('fin', 'the connection was closed')
+  }
+
+  #terminate(how: 'fin' | 'rst', reason: string): void {
+    if (this.#phase === 'closed') return
+    this.#outbox.push({ kind: 'end', to: 'both', how })
+    this.#finish(reason)
+  }
+
+  #finish(reason: string): void {
+    this.#enter('closed')
+    for (const leg of this.#bothLegs) leg.gate.discard(reason)
+    this.#questions.clear()
+    this.#outbox.push({ kind: 'over' })
+  }
+
+  #enter(phase: Phase): void {
+    if (!steps[this.#phase].includes(phase)) throw new MidwireError('MIDWIRE_BAD_USE', `a session cannot go from ${this.#phase} to ${phase}`)
+    this.#phase = phase
+  }
+}
