@@ -1,10 +1,16 @@
-import type { Certificate } from './certificate.ts'
+/** Key and certificate, in PEM. */
+export interface Certificate {
+  readonly key: string
+  readonly cert: string
+}
 
 export interface Upstream {
   /** `ws://localhost:port` or `wss://localhost:port` of the server. */
   readonly url: string
-  /** The server's own; what stands before it shows the same to the client. */
+  /** The server's own, for localhost; the pipe and the `ws` ends show the same to the client. */
   readonly certificate: Certificate
+  /** Who signed it; Midwire's own authority too. */
+  readonly authority: Certificate
 }
 
 export interface Running {

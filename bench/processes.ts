@@ -1,8 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { Certificate } from './certificate.ts'
-import type { Upstream } from './middle.ts'
+import type { Certificate, Upstream } from './middle.ts'
 import type { Ports } from './server.ts'
 
 export type LaneRequest =

@@ -1,4 +1,4 @@
-import type { Certificate } from './certificate.ts'
+import type { Certificate } from './middle.ts'
 import { startServer } from './server.ts'
 
 process.once('message', (certificate: Certificate) => {

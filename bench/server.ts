@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Certificate } from './certificate.ts'
+import type { Certificate } from './middle.ts'
 import { blockOf, clientFrame, payloadOf, serverFrame } from './wire.ts'
 
 export interface Ports {

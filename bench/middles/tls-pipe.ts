@@ -10,7 +10,8 @@ export const tlsPipe: Middle = {
   async start(upstream) {
     const sockets = new Set<Socket>()
     const { key, cert } = upstream.certificate
-    const target = { host: 'localhost', port: Number(new URL(upstream.url).port), ca: cert, noDelay: true }
+    const ca = upstream.authority.cert
+    const target = { host: 'localhost', port: Number(new URL(upstream.url).port), ca, noDelay: true }
     const server = createServer({ key, cert, noDelay: true }, client => join(client, connect(target), sockets))
     server.listen({ port: 0, host: '127.0.0.1', backlog: 1024 })
     await once(server, 'listening')

@@ -10,10 +10,11 @@ export const wsEnds: Middle = {
   name: 'two ws ends',
   async start(upstream) {
     const { key, cert } = upstream.certificate
+    const ca = upstream.authority.cert
     const http = upstream.url.startsWith('wss:') ? createTlsServer({ key, cert }) : createServer()
     const ends = new WebSocketServer({ server: http, perMessageDeflate: false })
     ends.on('connection', (client, request) => {
-      const server = new WebSocket(upstream.url + request.url, { ca: cert, perMessageDeflate: false })
+      const server = new WebSocket(upstream.url + request.url, { ca, perMessageDeflate: false })
       const early: (readonly [RawData, boolean])[] = []
       client.on('message', (data, binary) =>
         server.readyState === WebSocket.OPEN ? server.send(data, { binary }) : early.push([data, binary]),

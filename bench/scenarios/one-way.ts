@@ -32,7 +32,7 @@ export const oneWay: readonly Case[] = (['ws', 'wss'] as const).flatMap(scheme =
       targets,
       async prepare(lane) {
         const running = await lane.start()
-        const peer = await Peer.open(`${running.url}/${path}?size=${size}&frames=${frames}`, { ca: lane.upstream.certificate.cert })
+        const peer = await Peer.open(`${running.url}/${path}?size=${size}&frames=${frames}`, { ca: lane.upstream.authority.cert })
         return {
           async sample() {
             const started = performance.now()

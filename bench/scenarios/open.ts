@@ -22,7 +22,7 @@ export const opening: readonly Case[] = [
     variants: overWss,
     baseline: 'TLS pipe',
     targets: [{ variant: 'Midwire', of: 'ratio', atMost: 1.2 }],
-    prepare: lane => measureOpening(lane, () => ({ ca: lane.upstream.certificate.cert })),
+    prepare: lane => measureOpening(lane, () => ({ ca: lane.upstream.authority.cert })),
   },
   {
     title: 'opening a connection, wss, new host',

@@ -19,7 +19,7 @@ export const roundTrips: readonly Case[] = (['ws', 'wss'] as const).flatMap(sche
     targets: [...withoutRule({ of: 'ratio', atMost: 1.15 }), ...withRule({ of: 'ratio', atMost: 1.3 })],
     async prepare(lane) {
       const running = await lane.start()
-      const peer = await Peer.open(`${running.url}/echo?size=${size}`, { ca: lane.upstream.certificate.cert })
+      const peer = await Peer.open(`${running.url}/echo?size=${size}`, { ca: lane.upstream.authority.cert })
       return {
         async sample() {
           const started = performance.now()

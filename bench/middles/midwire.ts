@@ -1,0 +1,45 @@
+import { createMatch, type MessageRule, type ProxyEngine, startProxy } from '@midwire/proxy'
+import { json } from '@midwire/sdk'
+import type { Middle } from '../middle.ts'
+
+/** Captures the connections of this process, so that the client connects to the server's own URL. */
+export const midwire: Middle = {
+  name: 'Midwire',
+  async start(upstream) {
+    const proxy = await startProxy({ codec: json(), adoptUnscoped: true, authority: upstream.authority })
+    return { url: upstream.url, stop: () => proxy.close() }
+  },
+}
+
+/** The same, with a rule that decodes every message of either side, finds that it matches, and looks at it. */
+export const midwireWithRule: Middle = {
+  name: 'Midwire, JSON rule',
+  async start(upstream) {
+    const proxy = await startProxy({ codec: json(), adoptUnscoped: true, authority: upstream.authority })
+    proxy.rules.add(observingRule(proxy))
+    return { url: upstream.url, stop: () => proxy.close() }
+  },
+}
+
+/** A loopback URL that leads to the server. */
+export const midwireUrl: Middle = {
+  name: 'Midwire urlFor',
+  async start(upstream) {
+    const proxy = await startProxy({ codec: json(), capture: false, authority: upstream.authority })
+    return { url: new URL(proxy.urlFor(upstream.url)).origin, stop: () => proxy.close() }
+  },
+}
+
+function observingRule(proxy: ProxyEngine): MessageRule {
+  return {
+    on: 'message',
+    start: 'onMessage',
+    scope: proxy.root,
+    at: { file: import.meta.filename, line: 1, column: 1 },
+    optional: true,
+    from: undefined,
+    match: createMatch({ type: 'echo' }),
+    action: { kind: 'observe', fn: () => {} },
+    then: [],
+  }
+}
