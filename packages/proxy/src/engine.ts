@@ -64,6 +64,8 @@ export interface ProxyEngine extends AsyncDisposable {
   readonly certificate: string
   /** `http://127.0.0.1:port`: an HTTP proxy (absolute form, CONNECT). */
   readonly url: string
+  /** The HTTP proxy whose traffic belongs to `scope`. @default root */
+  proxyUrl(scope?: Scope): string
   /** A loopback URL that stands for `url` and leads there through the engine; its traffic belongs to `scope`. @default root */
   urlFor(url: string, scope?: Scope): string
   /** Key and leaf certificate for a host name, signed by this run's authority: for TLS servers of tests. */
