@@ -1,9 +1,11 @@
 import type { Destination, Inbound } from './capture/inbound.ts'
 import type { Routes } from './capture/route.ts'
+import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
 import type { EngineFailure, Leak } from './engine.ts'
 import type { Exchanges } from './http/exchanges.ts'
 import type { HttpFront } from './http/front.ts'
+import type { ScriptedUpstream } from './http/scripted-upstream.ts'
 import type { Clock } from './io/clock.ts'
 import type { Connections } from './io/connections.ts'
 import type { OpenLegs } from './io/open-legs.ts'
@@ -23,6 +25,8 @@ export interface EngineContext {
   readonly front: HttpFront
   readonly sockets: Connections
   readonly exchanges: Exchanges
+  readonly codec: Codec<unknown>
+  readonly scripted: ScriptedUpstream
   readonly legs: OpenLegs
   /** ms that the handler of a rule may take. */
   readonly decisionTimeout: (rule: MessageRule) => number

@@ -13,6 +13,7 @@ import { MidwireError } from './errors.ts'
 import { Exchanges } from './http/exchanges.ts'
 import { HttpFront } from './http/front.ts'
 import { HeldHandshakes } from './http/held-handshakes.ts'
+import { ScriptedUpstream } from './http/scripted-upstream.ts'
 import { authority as authorityOf } from './http/target.ts'
 import { type Clock, startClock } from './io/clock.ts'
 import { Connections } from './io/connections.ts'
@@ -21,6 +22,7 @@ import { OpenLegs } from './io/open-legs.ts'
 import { Parked } from './io/parked.ts'
 import { Journal } from './journal/journal.ts'
 import { type ResolvedOptions, resolveOptions } from './options.ts'
+import { seededRandom } from './random.ts'
 import { RuleSet } from './rule/rule-set.ts'
 import type { HandshakeFacts, MessageRule } from './rule/rule.ts'
 import type { RuleRun } from './rule/rule-run.ts'
@@ -55,6 +57,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   readonly routes: Routes
   readonly exchanges: Exchanges
   readonly legs: OpenLegs = new OpenLegs()
+  readonly random: () => number
   readonly decisionTimeout: (rule: MessageRule) => number
   readonly sockets: Connections
   readonly #handshakes: HeldHandshakes
@@ -63,6 +66,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   readonly #onFailure: (failure: EngineFailure) => void
   readonly #onLeak: (leak: Leak) => void
   readonly #adopts: boolean
+  #scripted: ScriptedUpstream | undefined
   #installation: Installation | undefined
   #closing: Promise<void> | undefined
 
@@ -71,6 +75,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     const { upstream, route, journalLimit } = this.options
     this.routes = new Routes(route, upstream === 'real' || upstream === 'none' ? undefined : parseUpstream('upstream', upstream))
     this.authority = options.authority ? Authority.from(options.authority) : Authority.create()
+    this.random = seededRandom(this.options.seed)
     this.journal = new Journal({ limit: journalLimit })
     this.#handshakes = new HeldHandshakes(() => this.journal.changed())
     this.exchanges = new Exchanges(this.clock, this.journal)
@@ -188,6 +193,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
 
   // What capture and connections use.
 
+  get scripted(): ScriptedUpstream {
+    return (this.#scripted ??= new ScriptedUpstream())
+  }
+
   owns(scope: Scope): boolean {
     return this.root.contains(scope)
   }
@@ -234,7 +243,8 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   }
 
   startSession(connection: Connection, protocol: string, agreement: DeflateAgreement): Session {
-    return new Session({ connection, protocol, deflate: agreement, rules: this.rules, journal: this.journal, codec: this.codec, holdLimit: this.options.holdLimit })
+    const { rules, journal, codec, random } = this
+    return new Session({ connection, protocol, deflate: agreement, rules, journal, codec, random, holdLimit: this.options.holdLimit })
   }
 
   note(connection: Connection | undefined, scope: Scope | undefined, text: string): void {

@@ -1,21 +1,18 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Destination } from '../capture/inbound.ts'
-import { parseUpstream, type Upstream } from '../capture/route.ts'
+import type { Upstream } from '../capture/route.ts'
 import type { EngineContext } from '../engine-context.ts'
 import { isReset, type Leg } from '../io/leg.ts'
-import { Pump } from '../io/pump.ts'
 import { tunnel } from '../io/tunnel.ts'
-import { WireConnection } from '../io/wire-connection.ts'
-import type { HandshakeRule } from '../rule/rule.ts'
 import type { Scope } from '../scope.ts'
-import { parseProtocols, rewriteAnswer, rewriteOffer } from '../ws/handshake.ts'
 import { EarlyBytes } from './early-bytes.ts'
 import { relayExchange } from './exchange.ts'
 import { ExchangeRecord } from './exchange-record.ts'
 import type { HttpClient } from './front.ts'
 import type { Target } from './target.ts'
-import { askToUpgrade, isWebSocket, relayRefusal, type UpgradeAnswer, withHeader, writeSwitch } from './upgrade.ts'
+import { askToUpgrade, isWebSocket, relayRefusal, type UpgradeAnswer, writeSwitch } from './upgrade.ts'
 import { UpstreamLink } from './upstream-link.ts'
+import { type Doorway, openWebSocket } from './web-socket.ts'
 
 /** Where one request goes, and as what. */
 export interface Locus {
@@ -44,7 +41,7 @@ export interface HttpConnectionOptions {
 }
 
 /** One client connection that speaks HTTP/1: its exchanges, and the WebSocket it may become. */
-export class HttpConnection implements HttpClient {
+export class HttpConnection implements HttpClient, Doorway {
   readonly leg: Leg
   readonly #engine: EngineContext
   readonly #options: HttpConnectionOptions
@@ -81,7 +78,7 @@ export class HttpConnection implements HttpClient {
       if (record) this.#engine.exchanges.end(record, failure)
       if (this.#link && (failure !== undefined || (this.#active === 0 && this.#link.leg.closed))) this.leg.endLike(this.#link.leg)
     }
-    this.#openLink(locus.target).then(
+    this.openLink(locus.target).then(
       link =>
         relayExchange(request, response, locus.requestTarget, locus.headers, link, record, {
           onResponse: answer => record && this.#engine.exchanges.answer(record, answer),
@@ -100,7 +97,7 @@ export class HttpConnection implements HttpClient {
     if (scope === 'ended') return
     this.#hasSwitched = true
     const early = new EarlyBytes(this.leg.stream, head)
-    const settled = scope && isWebSocket(request) ? this.#openWebSocket(request, early, scope) : this.#upgradeBlindly(request, early)
+    const settled = scope && isWebSocket(request) ? openWebSocket(this.#engine, this, request, early, scope, this.#options.locate('ws', request)) : this.#upgradeBlindly(request, early)
     settled.catch((error: unknown) => {
       this.#giveUp(error)
     })
@@ -111,7 +108,7 @@ export class HttpConnection implements HttpClient {
     if (this.#options.onConnect) return this.#options.onConnect(request, head)
     const early = new EarlyBytes(this.leg.stream, head)
     const { target } = this.#options.locate('http', request)
-    this.#openLink(target)
+    this.openLink(target)
       .then(async link => {
         const onward = link.request('CONNECT', request.url ?? '', request.rawHeaders)
         const { promise, resolve, reject } = Promise.withResolvers<UpgradeAnswer>()
@@ -139,7 +136,24 @@ export class HttpConnection implements HttpClient {
     return 'ended'
   }
 
-  #openLink(target: Target): Promise<UpstreamLink> {
+  get client(): Leg {
+    return this.leg
+  }
+
+  get link(): UpstreamLink | undefined {
+    return this.#link
+  }
+
+  openUpstream(target: Target, to: Upstream): Promise<Leg> {
+    return this.#options.openUpstream(target, to)
+  }
+
+  replaceLink(leg: Leg): UpstreamLink {
+    this.#link?.destroy()
+    return (this.#link = new UpstreamLink(leg))
+  }
+
+  openLink(target: Target): Promise<UpstreamLink> {
     const origin = `${target.secure ? 'https' : 'http'}://${target.host}:${target.port}`
     const opened = this.#upstreams.get(origin)
     if (opened) return opened
@@ -172,78 +186,6 @@ export class HttpConnection implements HttpClient {
     this.#link?.destroy()
   }
 
-  async #openWebSocket(request: IncomingMessage, early: EarlyBytes, scope: Scope): Promise<void> {
-    const engine = this.#engine
-    const locus = this.#options.locate('ws', request)
-    const offered = parseProtocols(request.headers['sec-websocket-protocol'])
-    const connection = engine.sockets.open(scope, locus.target, request)
-    const giveUp = (): void => {
-      this.leg.end()
-      this.#link?.destroy()
-      connection.markClosed()
-    }
-    connection.abandonWith(giveUp)
-    early.onEnd(giveUp)
-
-    const { host, port, url, path, query, headers, attempt } = connection
-    const rule = engine.decideHandshake(scope, { host, port, url, path, query, headers, protocol: offered, attempt })
-    let link: UpstreamLink
-    let requestHeaders = locus.headers
-    if (rule?.action.kind === 'respondWith') return this.#refuse(connection, rule.action)
-    if (rule?.action.kind === 'hold') {
-      await Promise.race([engine.holdHandshake(rule, connection), connection.closed])
-      engine.releaseHandshake(connection)
-      if (connection.state === 'closed') return
-    }
-    if (rule?.action.kind === 'redirect') {
-      const to = parseUpstream('redirect', rule.action.url)
-      this.#link?.destroy()
-      link = new UpstreamLink(await this.#options.openUpstream(locus.target, to))
-      this.#link = link
-      requestHeaders = withHeader(requestHeaders, 'host', new URL(rule.action.url).host)
-    } else link = await this.#openLink(locus.target)
-
-    const offer = rewriteOffer(request.headers['sec-websocket-extensions'])
-    for (const text of offer.notes) engine.note(connection, scope, text)
-    const answer = await askToUpgrade(request, locus.requestTarget, withHeader(requestHeaders, 'sec-websocket-extensions', offer.header), link)
-    if (connection.state !== 'opening') return link.destroy()
-    if (answer.kind === 'failed') {
-      engine.note(connection, scope, `upstream ended before it answered the handshake: ${answer.error.message}`)
-      connection.markClosed()
-      return this.leg.endLike(link.leg)
-    }
-    const { response } = answer
-    if (answer.kind === 'refused') {
-      engine.note(connection, scope, `upstream refused the handshake: ${response.statusCode} ${response.statusMessage}`)
-      connection.markClosed()
-      return this.#relayRefusal(request, early, response)
-    }
-
-    const { header, agreement, problem } = rewriteAnswer(response.headers['sec-websocket-extensions'], offer)
-    if (problem !== undefined) {
-      engine.note(connection, scope, problem)
-      link.leg.reset()
-      connection.markClosed()
-      return this.leg.reset()
-    }
-    const protocol = response.headers['sec-websocket-protocol'] ?? ''
-    writeSwitch(this.leg, response, withHeader(response.rawHeaders, 'sec-websocket-extensions', header))
-    const session = engine.startSession(connection, protocol, agreement)
-    const pump = new Pump({
-      session,
-      legs: { client: this.leg, server: link.leg },
-      clock: engine.clock,
-      decisionTimeout: engine.decisionTimeout,
-      onFailure: (failed, error, message) => engine.fail({ scope: failed?.scope ?? scope, rule: failed, error, message }),
-      onOver: () => connection.markClosed(),
-      onPhase: phase => phase === 'closing' && connection.markClosing(),
-      inScope: turn => engine.run(scope, turn),
-    })
-    connection.open(pump, protocol)
-    engine.sockets.opened(connection)
-    pump.start({ client: early.take(), server: answer.head })
-  }
-
   /** An upgrade that is no WebSocket, or nobody's: relayed as it is, and tunnelled if upstream agrees. */
   async #upgradeBlindly(request: IncomingMessage, early: EarlyBytes): Promise<void> {
     early.onEnd(() => {
@@ -251,14 +193,14 @@ export class HttpConnection implements HttpClient {
       this.#link?.destroy()
     })
     const locus = this.#options.locate('http', request)
-    const link = await this.#openLink(locus.target)
+    const link = await this.openLink(locus.target)
     await this.#finishBlindly(request, early, link, await askToUpgrade(request, locus.requestTarget, locus.headers, link))
   }
 
   async #finishBlindly(request: IncomingMessage, early: EarlyBytes, link: UpstreamLink, answer: UpgradeAnswer): Promise<void> {
     if (answer.kind === 'failed') return this.leg.endLike(link.leg)
     const { response } = answer
-    if (answer.kind === 'refused' || (request.method === 'CONNECT' && response.statusCode !== 200)) return this.#relayRefusal(request, early, response)
+    if (answer.kind === 'refused' || (request.method === 'CONNECT' && response.statusCode !== 200)) return this.relayRefusal(request, early, response)
     writeSwitch(this.leg, response, response.rawHeaders)
     if (answer.head.length > 0) link.leg.stream.unshift(answer.head)
     const head = early.take()
@@ -266,15 +208,7 @@ export class HttpConnection implements HttpClient {
     tunnel(this.leg, link.leg)
   }
 
-  #refuse(connection: WireConnection, { status, body, headers }: Extract<HandshakeRule['action'], { kind: 'respondWith' }>): void {
-    connection.markClosed()
-    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
-    for (let n = 0; n < headers.length; n += 2) head += `${headers[n]}: ${headers[n + 1]}\r\n`
-    this.leg.stream.end(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), body]))
-    this.#link?.destroy()
-  }
-
-  async #relayRefusal(request: IncomingMessage, early: EarlyBytes, answer: IncomingMessage): Promise<void> {
+  async relayRefusal(request: IncomingMessage, early: EarlyBytes, answer: IncomingMessage): Promise<void> {
     const response = this.#engine.front.responseFor(request, this.leg.stream)
     await relayRefusal(answer, response)
     if (!this.leg.stream.writable) return

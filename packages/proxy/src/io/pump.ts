@@ -1,4 +1,5 @@
 import type { Message } from '../message.ts'
+import type { Payload } from '../rule/payload.ts'
 import type { MessageRule } from '../rule/rule.ts'
 import type { Verdict } from '../rule/verdict.ts'
 import type { Session } from '../session/session.ts'
@@ -20,6 +21,8 @@ export interface PumpOptions {
   readonly onFailure: (rule: MessageRule | undefined, error: Error, message: Message | undefined) => void
   /** Both legs have ended. */
   readonly onOver: () => void
+  /** The first close frame has been seen or written. */
+  readonly onClosing: () => void
   /** Runs what a turn does as part of the connection's scope. */
   readonly inScope: (turn: () => void) => void
 }
@@ -59,6 +62,11 @@ export class Pump {
     }
   }
 
+  /** Turns a value into what `send` takes. @throws MidwireError MIDWIRE_CODEC if it cannot be encoded */
+  encode(to: Side, value: unknown): Payload {
+    return this.#session.encode(to, value)
+  }
+
   push(input: Unstamped): void {
     this.#take({ ...input, at: this.#clock.now() } as Input)
   }
@@ -91,6 +99,7 @@ export class Pump {
   readonly #turns = (): void => {
     let input: Input | undefined
     while ((input = this.#waiting.shift())) for (const output of this.#session.handle(input)) this.#do(output)
+    if (this.#session.phase === 'closing') this.#options.onClosing()
   }
 
   #do(output: Output): void {

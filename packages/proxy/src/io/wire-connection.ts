@@ -128,7 +128,8 @@ export class WireConnection implements Connection {
 
   #send(to: Side, value: unknown, { at = 'tail' }: SendOptions = {}): void {
     if (at !== 'tail' && at !== 'now') throw new MidwireError('MIDWIRE_BAD_INPUT', `at: ${JSON.stringify(at)} — expected 'tail' or 'now'`)
-    this.#running(to === 'client' ? 'sendToClient' : 'sendToServer').push({ kind: 'send', to, value, place: at })
+    const pump = this.#running(to === 'client' ? 'sendToClient' : 'sendToServer')
+    pump.push({ kind: 'send', to, payload: pump.encode(to, value), place: at })
   }
 
   #running(verb: string): Pump {

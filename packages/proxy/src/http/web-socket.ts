@@ -1,0 +1,145 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import { parseUpstream, type Upstream } from '../capture/route.ts'
+import type { EngineContext } from '../engine-context.ts'
+import { MidwireError } from '../errors.ts'
+import type { Leg } from '../io/leg.ts'
+import { Pump } from '../io/pump.ts'
+import type { WireConnection } from '../io/wire-connection.ts'
+import type { HandshakeAction } from '../rule/rule.ts'
+import type { Scope } from '../scope.ts'
+import { parseProtocols, rewriteAnswer, rewriteOffer } from '../ws/handshake.ts'
+import type { EarlyBytes } from './early-bytes.ts'
+import { headerLines } from './exchange.ts'
+import type { Locus } from './http-connection.ts'
+import { rewriteRequest } from './rewritten-request.ts'
+import type { Target } from './target.ts'
+import { askToUpgrade, withHeader, writeSwitch } from './upgrade.ts'
+import { UpstreamLink } from './upstream-link.ts'
+
+/** What the HTTP connection that a WebSocket begins on lends it. */
+export interface Doorway {
+  readonly client: Leg
+  readonly link: UpstreamLink | undefined
+  openLink(target: Target): Promise<UpstreamLink>
+  /** Gives up the upstream leg, if there is one, for another. */
+  replaceLink(leg: Leg): UpstreamLink
+  openUpstream(target: Target, to: Upstream): Promise<Leg>
+  relayRefusal(request: IncomingMessage, early: EarlyBytes, answer: IncomingMessage): Promise<void>
+}
+
+/** One handshake (RFC 6455 §4): the rules decide, upstream answers, and a session begins. */
+export async function openWebSocket(engine: EngineContext, door: Doorway, request: IncomingMessage, early: EarlyBytes, scope: Scope, locus: Locus): Promise<void> {
+  const { client } = door
+  const connection = engine.sockets.open(scope, locus.target, request)
+  const giveUp = (): void => {
+    client.end()
+    door.link?.destroy()
+    connection.markClosed()
+  }
+  connection.abandonWith(giveUp)
+  early.onEnd(giveUp)
+
+  const asked = await askRules(engine, door, connection, request, locus)
+  if (!asked || connection.state !== 'opening') return
+  const { link, requestTarget, headers } = asked
+  const offer = rewriteOffer(request.headers['sec-websocket-extensions'])
+  for (const text of offer.notes) engine.note(connection, scope, text)
+  const answer = await askToUpgrade(request, requestTarget, withHeader(headers, 'sec-websocket-extensions', offer.header), link)
+  if (connection.state !== 'opening') return link.destroy()
+  if (answer.kind === 'failed') {
+    engine.note(connection, scope, `upstream ended before it answered the handshake: ${answer.error.message}`)
+    connection.markClosed()
+    return client.endLike(link.leg)
+  }
+  const { response } = answer
+  if (answer.kind === 'refused') {
+    engine.note(connection, scope, `upstream refused the handshake: ${response.statusCode} ${response.statusMessage}`)
+    connection.markClosed()
+    return door.relayRefusal(request, early, response)
+  }
+  const { header, agreement, problem } = rewriteAnswer(response.headers['sec-websocket-extensions'], offer)
+  if (problem !== undefined) {
+    engine.note(connection, scope, problem)
+    link.leg.reset()
+    connection.markClosed()
+    return client.reset()
+  }
+
+  const protocol = response.headers['sec-websocket-protocol'] ?? ''
+  writeSwitch(client, response, withHeader(response.rawHeaders, 'sec-websocket-extensions', header))
+  const pump = new Pump({
+    session: engine.startSession(connection, protocol, agreement),
+    legs: { client, server: link.leg },
+    clock: engine.clock,
+    decisionTimeout: engine.decisionTimeout,
+    onFailure: (rule, error, message) => engine.fail({ scope: rule?.scope ?? scope, rule, error, message }),
+    onOver: () => connection.markClosed(),
+    onClosing: () => connection.markClosing(),
+    inScope: turn => engine.run(scope, turn),
+  })
+  connection.open(pump, protocol)
+  engine.sockets.opened(connection)
+  pump.start({ client: early.take(), server: answer.head })
+}
+
+/** Where the handshake goes and as what; `undefined` if a rule has answered it. */
+async function askRules(
+  engine: EngineContext,
+  door: Doorway,
+  connection: WireConnection,
+  request: IncomingMessage,
+  locus: Locus,
+): Promise<{ readonly link: UpstreamLink; readonly requestTarget: string; readonly headers: readonly string[] } | undefined> {
+  const { host, port, url, path, query, headers, attempt, scope } = connection
+  const protocol = parseProtocols(request.headers['sec-websocket-protocol'])
+  const rule = engine.decideHandshake(scope, { host, port, url, path, query, headers, protocol, attempt })
+  const onward = async (): Promise<{ link: UpstreamLink } & Pick<Locus, 'requestTarget' | 'headers'>> => ({ ...locus, link: await door.openLink(locus.target) })
+  switch (rule?.action.kind) {
+    case undefined:
+      return onward()
+    case 'respondWith':
+      return void refuse(door, connection, rule.action)
+    case 'reset':
+      connection.markClosed()
+      door.link?.leg.reset()
+      return void door.client.reset()
+    case 'hold':
+      await Promise.race([engine.holdHandshake(rule, connection), connection.closed])
+      engine.releaseHandshake(connection)
+      return connection.state === 'opening' ? onward() : undefined
+    case 'delay': {
+      const { ms } = rule.action
+      const late = Promise.withResolvers<void>()
+      const timer = engine.clock.after(ms, late.resolve)
+      await Promise.race([late.promise, connection.closed])
+      engine.clock.cancel(timer)
+      return connection.state === 'opening' ? onward() : undefined
+    }
+    case 'redirect': {
+      const { url: elsewhere } = rule.action
+      const leg = await door.openUpstream(locus.target, parseUpstream('redirect', elsewhere))
+      return { link: door.replaceLink(leg), requestTarget: locus.requestTarget, headers: withHeader(locus.headers, 'host', new URL(elsewhere).host) }
+    }
+    case 'accept': {
+      const { messages } = rule.action
+      const codec = { from: 'server', binary: false, protocol: protocol[0] ?? '', state: engine.codec.state?.({ from: 'server', protocol: protocol[0] ?? '' }) } as const
+      const leg = engine.scripted.open(() => messages.map(value => engine.codec.encode(value, codec)))
+      return { ...locus, link: door.replaceLink(leg) }
+    }
+    case 'rewrite':
+      try {
+        return { ...(await onward()), ...rewriteRequest(locus, rule.action.fn) }
+      } catch (cause) {
+        const text = `${rule.name ?? rule.start} could not rewrite the handshake, which went on as it was: ${cause instanceof Error ? cause.message : String(cause)}`
+        engine.fail({ scope: rule.scope, rule, message: undefined, error: new MidwireError('MIDWIRE_RULE_FAILED', text, { cause }) })
+        return onward()
+      }
+  }
+}
+
+function refuse(door: Doorway, connection: WireConnection, { status, body, headers }: Extract<HandshakeAction, { kind: 'respondWith' }>): void {
+  connection.markClosed()
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${headerLines(headers)}\r\n`
+  door.client.stream.end(Buffer.concat([Buffer.from(head, 'latin1'), body]))
+  door.link?.destroy()
+}
