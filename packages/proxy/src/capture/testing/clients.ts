@@ -15,6 +15,8 @@ export interface ClientOptions {
   readonly rejectUnauthorized?: boolean
   readonly family?: number
   readonly autoSelectFamily?: boolean
+  /** ms until the client gives up connecting, by whatever means of its own. */
+  readonly timeout?: number
 }
 
 /** One of the clients that must work unmodified. */
@@ -28,7 +30,8 @@ export interface Client {
 
 function get(module: typeof http | typeof https, url: string, options: object): Promise<string> {
   return new Promise((resolve, reject) => {
-    module.get(url, options, response => text(response).then(resolve, reject)).on('error', reject)
+    const request = module.get(url, options, response => text(response).then(resolve, reject)).on('error', reject)
+    request.on('timeout', () => request.destroy(new Error('timed out')))
   })
 }
 
@@ -76,6 +79,7 @@ function askRaw(origin: string, connect: (host: string, port: number) => ReturnT
     let all = ''
     socket.setEncoding('utf8').on('error', reject)
     socket.on('close', () => reject(new Error('closed without an answer')))
+    socket.on('timeout', () => socket.destroy(new Error('timed out')))
     socket.on('data', (chunk: string) => {
       all += chunk
       const body = /\r\n\r\n([^]*)/.exec(all)?.[1]
@@ -137,7 +141,8 @@ export const clients: readonly Client[] = [
   {
     name: 'ws',
     takesOptions: true,
-    ask: (origin, options = {}) => echo(new Ws(wsUrl(origin), { ...options } as object) as unknown as BrowserSocket),
+    ask: (origin, options = {}) =>
+      echo(new Ws(wsUrl(origin), { ...options, handshakeTimeout: options.timeout } as object) as unknown as BrowserSocket),
   },
   { name: 'WebSocket', takesOptions: false, ask: origin => echo(new WebSocket(wsUrl(origin))) },
   {
@@ -157,15 +162,17 @@ export const clients: readonly Client[] = [
   {
     name: "tls over the client's own socket",
     takesOptions: true,
-    ask: (origin, { lookup, family, autoSelectFamily, ...secure } = {}) =>
+    ask: (origin, { lookup, family, autoSelectFamily, timeout, ...secure } = {}) =>
       askRaw(origin, (host, port) => {
         const socket = netConnect({
           host,
           port,
           ...(lookup && { lookup }),
           ...(family && { family }),
+          ...(timeout && { timeout }),
           ...(autoSelectFamily !== undefined && { autoSelectFamily }),
         })
+        socket.on('timeout', () => socket.destroy(new Error('timed out')))
         return isTls(origin) ? tlsConnect({ ...secure, socket, servername: host }) : socket
       }),
   },

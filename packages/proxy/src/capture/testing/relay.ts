@@ -51,6 +51,8 @@ export class Relay implements CaptureTarget, AsyncDisposable {
     const client = this.#keep(await inbound.accept(upstream))
     const first = await Promise.race([firstBytes(client), firstBytes(upstream).then(() => undefined)])
     if (!first || parseClientHello(first).kind !== 'hello') return this.#join(inbound, client, upstream)
+    // An end that was read from the raw socket would not be seen by TLS over it.
+    if (upstream.readableEnded) return void client.end()
     const obstacle = inbound.tlsObstacle()
     if (obstacle) throw obstacle
     const options = inbound.tlsOptions()
@@ -74,6 +76,7 @@ export class Relay implements CaptureTarget, AsyncDisposable {
     upstream.on('error', (error: Error) => inbound.fail(error)).on('close', () => client.destroySoon())
     client.on('close', () => upstream.destroySoon())
     client.pipe(upstream).pipe(client)
+    if (upstream.readableEnded) client.end()
   }
 
   #keep<S extends Socket>(socket: S): S {
