@@ -58,4 +58,4 @@ export function isSelfContained(source: string): boolean {
 
 const identifier = /[A-Za-z_$][\w$]*/g
 /** Neither a member (`.name`) nor the key of an object (`name:`, which `a ? name : b` is not). */
-const freeIdentifier = /(?<![\w$.]|\.\s)[A-Za-z_$][\w$]*(?![\w$]*\s*:)|(?<=\?\s*)[A-Za-z_$][\w$]*(?=\s*:)/g
+const freeIdentifier = /(?<![\w$]|(?<!\.\.)\.\s*)[A-Za-z_$][\w$]*(?![\w$]*\s*:)|(?<=\?\s*)[A-Za-z_$][\w$]*(?=\s*:)/g

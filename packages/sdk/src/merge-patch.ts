@@ -10,8 +10,9 @@ export function mergePatch(value: unknown, patch: unknown): unknown {
   }
   for (const [key, next] of Object.entries(patch)) {
     if (next === undefined) delete value[key]
-    else if (isPlain(next) && isPlain(value[key])) mergePatch(value[key], next)
-    else value[key] = structuredClone(next)
+    else if (isPlain(next) && Object.hasOwn(value, key) && isPlain(value[key])) mergePatch(value[key], next)
+    // `__proto__` is a key like any other in JSON; assigning it would not make it one.
+    else Object.defineProperty(value, key, { value: structuredClone(next), writable: true, enumerable: true, configurable: true })
   }
   return value
 }

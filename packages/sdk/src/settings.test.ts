@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { json } from './codec/json.ts'
+import { checkSettings } from './settings.ts'
+
+const check = (options: object): void => checkSettings(options, 'use()')
+
+test('every option of the contract is accepted', () => {
+  expect(() =>
+    check({
+      codec: json(),
+      route: { 'main.example.com': 'http://127.0.0.1:4000', 'a.example.com:8443': 'https://localhost' },
+      intercept: { 'pinned.example.com': false },
+      upstream: 'none',
+      unusedRules: 'warn',
+      leaks: 'fail',
+      waitTimeout: 100,
+      decisionTimeout: 100,
+      seed: 1,
+      journalLimit: 1024,
+    }),
+  ).not.toThrow()
+  expect(() => check({})).not.toThrow()
+})
+
+test.each([
+  [{ codecs: json() }, 'use() options: unknown key "codecs"; known are "codec", "route"'],
+  [{ codec: json }, 'use() { codec }: expected { name, decode, encode }, got function; did you mean json()?'],
+  [{ codec: {} }, 'use() { codec }: expected { name, decode, encode }, got object'],
+  [{ route: { 'a.example.com': 'ws://127.0.0.1:1' } }, 'use() { route: { "a.example.com" } }: expected an http: or https: URL'],
+  [{ route: { 'a.example.com': 4000 } }, 'use() { route }: expected an http: or https: URL for "a.example.com", got 4000'],
+  [{ route: { 'https://a.example.com/': 'http://b' } }, "\"https://a.example.com/\" is no host name; expected 'host' or 'host:port'"],
+  [{ route: 'http://b' }, 'use() { route }: expected an object of host names and an http: or https: URL'],
+  [{ intercept: { a: 'no' } }, 'use() { intercept }: expected true or false for "a", got no'],
+  [{ upstream: 'nowhere' }, "use() { upstream }: 'real', 'none' or a URL: expected an http: or https: URL"],
+  [{ unusedRules: true }, "use() { unusedRules }: expected 'fail' or 'warn' or 'ignore', got true"],
+  [{ leaks: 'ignore' }, "use() { leaks }: expected 'close' or 'fail', got ignore"],
+  [{ waitTimeout: -1 }, 'use() { waitTimeout }: expected a number of ms'],
+  [{ decisionTimeout: '5' }, 'use() { decisionTimeout }: expected a number of ms'],
+  [{ seed: 1.5 }, 'use() { seed }: expected an integer, got 1.5'],
+  [{ journalLimit: -1 }, 'use() { journalLimit }: expected a number of bytes, got -1'],
+])('%o is refused: %s', (options, message) => {
+  expect(() => check(options)).toThrow(message)
+})
