@@ -1,4 +1,7 @@
+import type { Connection } from '../connection.ts'
+import type { Side } from '../side.ts'
 import { JournalledMessage } from './journalled-message.ts'
+import type { MessageSource } from './journalled-message.ts'
 import { eventsPerRecord } from './record.ts'
 import type { JournalRecord } from './record.ts'
 import type { Track } from './track.ts'
@@ -7,43 +10,29 @@ import type { TrafficEvent } from './traffic-event.ts'
 /** 'relayed': written as it came; 'queued': its messages tell for themselves; 'undeliverable': the receiver had gone. */
 export type Fate = 'relayed' | 'queued' | 'undeliverable'
 
+/** A ping, pong or close before it has its place. */
+export type ControlFrame =
+  | { readonly kind: 'ping' | 'pong'; readonly payload: Uint8Array }
+  | { readonly kind: 'close'; readonly code: number; readonly reason: string }
+
+/** What a chunk is found to hold, in order. */
+export type Finding = JournalledMessage | ControlFrame
+
+/** What is left of a message in memory when its payload has gone. */
+interface Trace {
+  readonly kind: 'trace'
+  readonly index: number
+  readonly binary: boolean
+}
+
 const empty = Buffer.alloc(0)
 const overhead = 200
 
-/** What a chunk completed, for the one who passes judgement on it. */
-export class Arrivals {
-  readonly messages: readonly JournalledMessage[]
-  readonly #rests: readonly Uint8Array[] | undefined
-  #message = 0
-  #rest = 0
-
-  constructor(messages: readonly JournalledMessage[], rests: readonly Uint8Array[] | undefined) {
-    this.messages = messages
-    this.#rests = rests
-  }
-
-  /** The next messages, as far as their last frame ends at `end`. */
-  endingAt(end: number): readonly JournalledMessage[] {
-    const start = this.#message
-    while (this.messages[this.#message]?.end === end) this.#message++
-    return this.messages.slice(start, this.#message)
-  }
-
-  /** What the codec had left over after the next WebSocket message; `undefined` for one without state. */
-  nextRest(): Uint8Array | undefined {
-    return this.#rests?.[this.#rest++]
-  }
-
-  /** What it had left over at the end of the chunk; `undefined` if no message ended in it. */
-  get lastRest(): Uint8Array | undefined {
-    return this.#rests?.at(-1)
-  }
-}
-
-type Kept = TrafficEvent | { readonly index: number; readonly binary: boolean }
+/** An allowance for the objects of one finding, so that the journal's limit bounds memory and not only payloads. */
+const findingWeight = 200
 
 /** What one side sent in one chunk. */
-export class ChunkRecord implements JournalRecord {
+export class ChunkRecord implements JournalRecord, MessageSource {
   readonly ordinal: number
   readonly first: number
   readonly at: number
@@ -52,10 +41,10 @@ export class ChunkRecord implements JournalRecord {
   readonly #track: Track
   #bytes: Buffer
   #weight: number
+  #findings: readonly Finding[] | undefined
+  #traces: readonly (ControlFrame | Trace)[] | undefined
   #events: readonly TrafficEvent[] | undefined
-  #kept: readonly Kept[] | undefined
   #evicted = false
-  #arrivals: Arrivals | undefined
 
   constructor(track: Track, ordinal: number, bytes: Buffer, first: number, at: number, fate: Fate) {
     this.#track = track
@@ -67,10 +56,19 @@ export class ChunkRecord implements JournalRecord {
     this.#weight = bytes.length + overhead
   }
 
+  get connection(): Connection {
+    return this.#track.connection
+  }
+
+  get from(): Side {
+    return this.#track.from
+  }
+
   get weight(): number {
     return this.#weight
   }
 
+  /** As it came; unmasked, once its findings were made. */
   get bytes(): Buffer {
     return this.#bytes
   }
@@ -79,56 +77,63 @@ export class ChunkRecord implements JournalRecord {
     return this.#evicted
   }
 
+  decodeAgain(bytes: Uint8Array, binary: boolean): unknown {
+    return this.#track.decodeAgain(bytes, binary)
+  }
+
+  /** What it holds; made at the first call. */
+  findings(): readonly Finding[] {
+    if (!this.#findings) this.#track.materialize(this)
+    return this.#findings ?? []
+  }
+
   events(): readonly TrafficEvent[] {
-    if (this.#kept) return this.#kept.map((kept, place) => ('kind' in kept ? kept : this.#stub(kept, place)))
-    if (!this.#events) this.#track.materialize(this)
-    return this.#events ?? this.events()
+    if (!this.#traces) this.findings()
+    if (this.#traces) return this.#traces.map((trace, place) => this.#event(trace.kind === 'trace' ? this.#stub(trace, place) : trace, place))
+    return (this.#events ??= this.findings().map((finding, place) => this.#event(finding, place)))
   }
 
-  /** Takes the events that its track made; `plain` is the chunk unmasked. */
-  fill(plain: Buffer, events: readonly TrafficEvent[], messages: readonly JournalledMessage[], rests: readonly Uint8Array[] | undefined): void {
-    this.#events = events
-    this.#arrivals = new Arrivals(messages, rests)
-    if (this.#evicted) this.#let()
-    else this.#bytes = plain
-  }
-
-  /** What it completed; can be had once, right after its events were made. */
-  takeArrivals(): Arrivals {
-    const arrivals = this.#arrivals
-    this.#arrivals = undefined
-    return arrivals ?? new Arrivals([], undefined)
-  }
-
-  /** Counts more bytes, and says by how much. */
-  gain(bytes: number): number {
-    this.#weight += bytes
-    return bytes
+  /** Takes what its track found; `plain` is the chunk unmasked, `allocated` the bytes of payloads outside it. Returns the weight gained. */
+  fill(plain: Buffer, findings: readonly Finding[], allocated: number): number {
+    this.#findings = findings
+    if (this.#evicted) {
+      this.#let()
+      return 0
+    }
+    this.#bytes = plain
+    const gain = allocated + findings.length * findingWeight
+    this.#weight += gain
+    return gain
   }
 
   evict(): void {
     if (this.#evicted) return
     this.#evicted = true
-    if (this.#events) this.#let()
+    if (this.#findings) this.#let()
     else this.#track.materialize(this)
   }
 
-  #stub({ index, binary }: { readonly index: number; readonly binary: boolean }, place: number): TrafficEvent {
-    return this.#track.stub(this.ordinal * eventsPerRecord + place, this.at, index, binary)
+  #event(finding: Finding, place: number): TrafficEvent {
+    const { at, connection, from } = this
+    const base = { seq: this.ordinal * eventsPerRecord + place, at, scope: connection.scope, connection, from }
+    return finding instanceof JournalledMessage ? { ...base, kind: 'message', message: finding } : { ...base, ...finding }
+  }
+
+  #stub({ index, binary }: Trace, place: number): JournalledMessage {
+    const message = new JournalledMessage(this, place, index, binary, 0, false)
+    message.settle(undefined)
+    message.evict()
+    return message
   }
 
   #let(): void {
-    const kept: Kept[] = []
-    for (const event of this.#events ?? []) {
-      if (event.kind === 'message') {
-        if (event.message instanceof JournalledMessage) event.message.evict()
-        kept.push({ index: event.message.index, binary: event.message.binary })
-      } else if (event.kind === 'ping' || event.kind === 'pong') kept.push({ ...event, payload: Uint8Array.from(event.payload) })
-      else kept.push(event)
-    }
-    this.#kept = kept
+    this.#traces = (this.#findings ?? []).map(finding => {
+      if (!(finding instanceof JournalledMessage)) return 'payload' in finding ? { ...finding, payload: Uint8Array.from(finding.payload) } : finding
+      finding.evict()
+      return { kind: 'trace', index: finding.index, binary: finding.binary }
+    })
+    this.#findings = undefined
     this.#events = undefined
-    this.#arrivals = undefined
     this.#bytes = empty
     this.#weight = 0
   }

@@ -3,80 +3,129 @@ import { MidwireError } from '../errors.ts'
 import type { Message } from '../message.ts'
 import type { Verdict } from '../rule/verdict.ts'
 import type { Side } from '../side.ts'
+import { eventsPerRecord } from './record.ts'
 
-/** What a message is made of. */
-export interface MessageFacts {
+/** What a message needs of the record that it arrived in. */
+export interface MessageSource {
+  readonly ordinal: number
+  readonly at: number
   readonly connection: Connection
   readonly from: Side
-  readonly at: number
-  readonly index: number
-  readonly seq: number
-  readonly binary: boolean
-  readonly value: unknown
-  /** `undefined` if they are not to be had. */
-  readonly bytes: Uint8Array | undefined
-  readonly undecodable: string | undefined
-  readonly evicted: boolean
-  /** Where its last frame ends in the bytes of its record. */
-  readonly end: number
+  /** The chunk, unmasked. */
+  readonly bytes: Buffer
+  /** Decodes once more; only for codecs without state. */
+  decodeAgain(bytes: Uint8Array, binary: boolean): unknown
 }
 
-/** A message in the journal, with what became of it. */
+/** A value that can be had again, by decoding. */
+const undecoded = Symbol('undecoded')
+
+/** Its bytes are not a part of its record's. */
+const elsewhere = -1
+
+/**
+ * A message in the journal, with what became of it. Once that is settled it keeps only where its bytes are, and makes value and
+ * bytes again when somebody looks.
+ */
 export class JournalledMessage implements Message {
-  readonly connection: Connection
-  readonly from: Side
-  readonly at: number
   readonly index: number
-  readonly seq: number
   readonly binary: boolean
-  readonly undecodable: string | undefined
+  /** Where its last frame ends in its record. */
   readonly end: number
-  #value: unknown
+  readonly #source: MessageSource
+  readonly #place: number
+  /** Its value can be made again from its bytes. */
+  readonly #renewable: boolean
+  #start = elsewhere
+  #size = 0
+  #value: unknown = undefined
   #bytes: Uint8Array | undefined
-  #evicted: boolean
-  #settled = false
+  #undecodable: string | undefined
+  #state: 'pending' | 'untouched' | 'written' | 'withheld' = 'pending'
+  #evicted = false
   #leaving = false
   #verdict: Verdict | undefined
   #decidedBy: string | undefined
-  #delivered: Uint8Array | undefined
+  #written: Uint8Array | undefined
   #delivery: PromiseWithResolvers<Uint8Array | undefined> | undefined
 
-  constructor(facts: MessageFacts) {
-    this.connection = facts.connection
-    this.from = facts.from
-    this.at = facts.at
-    this.index = facts.index
-    this.seq = facts.seq
-    this.binary = facts.binary
-    this.undecodable = facts.undecodable
-    this.end = facts.end
-    this.#value = facts.value
-    this.#bytes = facts.bytes
-    this.#evicted = facts.evicted
+  /** `place`: among the events of its record. `renewable`: decoding its bytes gives its value, as often as one likes. */
+  constructor(source: MessageSource, place: number, index: number, binary: boolean, end: number, renewable: boolean) {
+    this.#source = source
+    this.#place = place
+    this.index = index
+    this.binary = binary
+    this.end = end
+    this.#renewable = renewable
+  }
+
+  /** Gives it what was decoded; `plain` is the chunk that its bytes may be a part of. */
+  fill(value: unknown, bytes: Uint8Array, plain: Buffer): void {
+    this.#value = value
+    this.#bytes = bytes
+    if (bytes.buffer !== plain.buffer) return
+    const start = bytes.byteOffset - plain.byteOffset
+    if (start < 0 || start + bytes.length > plain.length) return
+    this.#start = start
+    this.#size = bytes.length
+  }
+
+  /** Says why it has no value; `bytes`, where they are to be had. */
+  fail(undecodable: string, bytes: Uint8Array | undefined): void {
+    this.#undecodable = undecodable
+    this.#bytes = bytes
+  }
+
+  get connection(): Connection {
+    return this.#source.connection
+  }
+
+  get from(): Side {
+    return this.#source.from
+  }
+
+  get at(): number {
+    return this.#source.at
+  }
+
+  get seq(): number {
+    return this.#source.ordinal * eventsPerRecord + this.#place
+  }
+
+  get undecodable(): string | undefined {
+    return this.#undecodable
   }
 
   get value(): unknown {
     if (this.#evicted) throw this.#gone()
-    if (this.undecodable !== undefined) {
-      throw new MidwireError('MIDWIRE_CODEC', `message ${this.index} from the ${this.from} has no value: ${this.undecodable}`)
+    if (this.#undecodable !== undefined) {
+      throw new MidwireError('MIDWIRE_CODEC', `message ${this.index} from the ${this.from} has no value: ${this.#undecodable}`)
     }
+    if (this.#value === undecoded) this.#value = this.#source.decodeAgain(this.bytes, this.binary)
     return this.#value
   }
 
   get bytes(): Uint8Array {
     if (this.#evicted) throw this.#gone()
-    if (this.#bytes === undefined) throw new MidwireError('MIDWIRE_CODEC', `message ${this.index} from the ${this.from} has no bytes: ${this.undecodable}`)
-    return this.#bytes
+    const bytes = this.bytesOrNothing
+    if (bytes === undefined) throw new MidwireError('MIDWIRE_CODEC', `message ${this.index} from the ${this.from} has no bytes: ${this.#undecodable}`)
+    return bytes
   }
 
   /** Its bytes, where they are to be had. */
   get bytesOrNothing(): Uint8Array | undefined {
+    if (this.#bytes === undefined && this.#start !== elsewhere) this.#bytes = this.#source.bytes.subarray(this.#start, this.#start + this.#size)
     return this.#bytes
   }
 
   get text(): string {
     const { buffer, byteOffset, byteLength } = this.bytes
     return Buffer.from(buffer, byteOffset, byteLength).toString('utf8')
+  }
+
+  /** A value that nobody else has, for a patch to change. */
+  get freshValue(): unknown {
+    return this.#renewable ? this.#source.decodeAgain(this.bytes, this.binary) : structuredClone(this.value)
   }
 
   /** True once its payload has left the journal. */
@@ -93,18 +142,18 @@ export class JournalledMessage implements Message {
   }
 
   get delivered(): Uint8Array | undefined {
-    return this.#delivered
+    return this.#state === 'untouched' ? this.bytesOrNothing : this.#written
   }
 
   get whenDelivered(): Promise<Uint8Array | undefined> {
-    if (this.#settled) return Promise.resolve(this.#delivered)
+    if (this.settled) return Promise.resolve(this.delivered)
     this.#delivery ??= Promise.withResolvers()
     return this.#delivery.promise
   }
 
   /** True once it is certain whether, and as what, it was written. */
   get settled(): boolean {
-    return this.#settled
+    return this.#state !== 'pending'
   }
 
   /** Notes what was decided, and by whom. */
@@ -113,23 +162,35 @@ export class JournalledMessage implements Message {
     this.#decidedBy = by
   }
 
-  /** Notes what was written to the receiver, or that nothing will be. */
-  settle(delivered: Uint8Array | undefined): void {
-    if (this.#settled) return
-    this.#settled = true
-    this.#delivered = delivered
-    this.#delivery?.resolve(delivered)
-    if (this.#leaving) this.evict()
+  /** Notes that it was written as it came. */
+  passed(): void {
+    if (this.#state === 'pending') this.#settle('untouched')
+  }
+
+  /** Notes what was written in its place; `undefined`: nothing will be. */
+  settle(written: Uint8Array | undefined): void {
+    if (this.#state !== 'pending') return
+    this.#written = written
+    this.#settle(written ? 'written' : 'withheld')
   }
 
   /** Lets the payload go; one that is still in flight keeps it until it has settled. */
   evict(): void {
     this.#leaving = true
-    if (!this.#settled) return
+    if (!this.settled) return
     this.#evicted = true
     this.#value = undefined
     this.#bytes = undefined
-    this.#delivered = undefined
+    this.#start = elsewhere
+    this.#written = undefined
+  }
+
+  #settle(state: 'untouched' | 'written' | 'withheld'): void {
+    this.#state = state
+    this.#delivery?.resolve(this.delivered)
+    if (this.#renewable && this.#undecodable === undefined) this.#value = undecoded
+    if (this.#start !== elsewhere) this.#bytes = undefined
+    if (this.#leaving) this.evict()
   }
 
   #gone(): MidwireError {

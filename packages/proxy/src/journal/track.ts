@@ -1,17 +1,15 @@
 import type { Codec, CodecContext, Decoded } from '../codec.ts'
 import type { Connection } from '../connection.ts'
 import { MidwireError } from '../errors.ts'
-import type { Message } from '../message.ts'
 import { pass } from '../rule/verdict.ts'
 import type { Side } from '../side.ts'
 import { Opcode } from '../ws/frame.ts'
 import { evictedProblem, MessageAssembler } from '../ws/message-assembler.ts'
+import type { AssemblySink } from '../ws/message-assembler.ts'
 import { ChunkRecord } from './chunk-record.ts'
-import type { Fate } from './chunk-record.ts'
+import type { ControlFrame, Fate, Finding } from './chunk-record.ts'
 import type { Journal } from './journal.ts'
 import { JournalledMessage } from './journalled-message.ts'
-import { eventsPerRecord } from './record.ts'
-import type { TrafficEvent } from './traffic-event.ts'
 
 export interface TrackOptions {
   readonly connection: Connection
@@ -24,41 +22,38 @@ export interface TrackOptions {
   readonly messageLimit: number
 }
 
-/** A record, and what is being found in it. */
-interface Reading {
-  readonly record: ChunkRecord
-  readonly events: TrafficEvent[]
-  readonly messages: JournalledMessage[]
-}
-
-const empty = Buffer.alloc(0)
-
-/** An allowance for the objects of one event, so that the journal's limit bounds memory and not only payloads. */
-const eventWeight = 400
+const empty: Uint8Array = Buffer.alloc(0)
 
 /**
- * What one side of one connection sent, as records in the journal. The events of a record are made when somebody reads, or at
- * once where a rule or the state of a codec needs them: by the same assembler, in the order of arrival.
+ * What one side of one connection sent, as records in the journal. What is in a record is found when somebody reads, or at once
+ * where a rule or the state of a codec needs it: by the same assembler, in the order of arrival.
  */
-export class Track {
+export class Track implements AssemblySink {
+  readonly connection: Connection
   readonly from: Side
   readonly stateful: boolean
-  readonly #connection: Connection
+  /** What a codec with state had left over after each WebSocket message of the record that was read last. */
+  rests: readonly Uint8Array[] = []
   readonly #codec: Codec<unknown>
   readonly #journal: Journal
   readonly #assembler: MessageAssembler
   readonly #text: CodecContext
   readonly #binary: CodecContext
-  /** The first record whose events have not been made; later ones hang on it. */
+  /** The first record that has not been read; later ones hang on it. */
   #pending: ChunkRecord | undefined
   #newest: ChunkRecord | undefined
   #index = 0
-  #rest: Uint8Array = empty
+  #rest = empty
+  /** Of the record that is being read. */
+  #record: ChunkRecord | undefined
+  #plain: Buffer = Buffer.alloc(0)
+  #findings: Finding[] = []
+  #rests: Uint8Array[] = []
 
   constructor({ connection, from, codec, protocol, journal, messageLimit }: TrackOptions) {
+    this.connection = connection
     this.from = from
     this.stateful = codec.stateless !== true
-    this.#connection = connection
     this.#codec = codec
     this.#journal = journal
     this.#assembler = new MessageAssembler(from, { limit: messageLimit })
@@ -82,7 +77,7 @@ export class Track {
     return record
   }
 
-  /** Makes the events of every record up to this one. */
+  /** Finds what is in every record up to this one. */
   materialize(record: ChunkRecord): void {
     while (this.#pending && this.#pending.ordinal <= record.ordinal) {
       const next = this.#pending
@@ -92,62 +87,65 @@ export class Track {
     }
   }
 
-  /** A value of a message that nobody else has, for a patch to change. */
-  freshValue(message: Message): unknown {
-    if (this.stateful) return structuredClone(message.value)
-    return this.#codec.decode(message.bytes, this.context(message.binary)).messages[0]?.value
+  /** The value of a message whose bytes alone make it up. */
+  decodeAgain(bytes: Uint8Array, binary: boolean): unknown {
+    return this.#codec.decode(bytes, this.context(binary)).messages[0]?.value
   }
 
-  /** Stands for a message whose payload has gone. */
-  stub(seq: number, at: number, index: number, binary: boolean): TrafficEvent {
-    const { scope } = this.#connection
-    const facts = { connection: this.#connection, from: this.from, at, index, seq, binary }
-    const message = new JournalledMessage({ ...facts, value: undefined, bytes: undefined, undecodable: undefined, evicted: true, end: 0 })
-    message.settle(undefined)
-    return { kind: 'message', seq, at, scope, connection: this.#connection, from: this.from, message }
+  message(binary: boolean, payload: Buffer, problem: string | undefined, end: number): void {
+    if (problem === undefined) this.#decode(binary, payload, end)
+    else {
+      this.#rest = empty
+      const message = this.#found(binary, end, false)
+      if (problem !== evictedProblem) message.fail(problem, undefined)
+      this.#settle(message)
+    }
+    if (this.stateful) this.#rests.push(this.#rest)
+  }
+
+  control(opcode: number, payload: Buffer): void {
+    this.#findings.push(controlFrame(opcode, payload))
+  }
+
+  /** The chunk unmasked: the payloads to come are parts of it. */
+  plain(bytes: Buffer): void {
+    this.#plain = bytes
   }
 
   #read(record: ChunkRecord): void {
-    const bytes = record.bytes
-    const events: TrafficEvent[] = []
-    const messages: JournalledMessage[] = []
-    const rests: Uint8Array[] | undefined = this.stateful ? [] : undefined
     const before = this.#assembler.allocated
-    const plain = this.#assembler.read(
-      bytes,
-      record.first,
-      {
-        message: (binary, payload, problem, end) => {
-          this.#decode({ record, events, messages }, binary, payload, problem, end)
-          rests?.push(this.#rest)
-        },
-        control: (opcode, payload) => void events.push(this.#control(record, events.length, opcode, payload)),
-      },
-      !record.evicted,
-    )
-    record.fill(plain, events, messages, rests)
-    if (!record.evicted) this.#journal.weigh(record.gain(this.#assembler.allocated - before + events.length * eventWeight))
+    this.#record = record
+    this.#findings = []
+    this.#rests = []
+    this.#assembler.read(record.bytes, record.first, this, !record.evicted)
+    this.rests = this.#rests
+    const gain = record.fill(this.#plain, this.#findings, this.#assembler.allocated - before)
+    this.#record = undefined
+    this.#findings = []
+    if (gain > 0) this.#journal.weigh(gain)
   }
 
-  #decode(into: Reading, binary: boolean, payload: Buffer, problem: string | undefined, end: number): void {
-    if (problem !== undefined) {
-      this.#rest = empty
-      const evicted = problem === evictedProblem
-      this.#add(into, binary, undefined, evicted ? undefined : payload, evicted ? undefined : problem, evicted, end)
-      return
-    }
+  #decode(binary: boolean, payload: Buffer, end: number): void {
     const input = this.#rest.length === 0 ? payload : Buffer.concat([this.#rest, payload])
     let decoded: Decoded<unknown>
     try {
-      decoded = this.#codec.decode(input, this.context(binary))
+      decoded = this.#codec.decode(input, binary ? this.#binary : this.#text)
       this.#check(decoded, input)
     } catch (error) {
       this.#rest = empty
-      this.#add(into, binary, undefined, input, `${this.#codec.name}: ${error instanceof Error ? error.message : String(error)}`, false, end)
+      const message = this.#found(binary, end, false)
+      message.fail(`${this.#codec.name}: ${error instanceof Error ? error.message : String(error)}`, input)
+      this.#settle(message)
       return
     }
-    this.#rest = decoded.rest
-    for (const { value, bytes } of decoded.messages) this.#add(into, binary, value, bytes, undefined, false, end)
+    const { messages, rest } = decoded
+    this.#rest = rest
+    const renewable = !this.stateful && messages.length === 1
+    for (const { value, bytes } of messages) {
+      const message = this.#found(binary, end, renewable)
+      message.fill(value, bytes, this.#plain)
+      this.#settle(message)
+    }
   }
 
   /** The contract of Codec: the bytes of the messages and the rest make up the input. */
@@ -160,33 +158,25 @@ export class Track {
     if (!this.stateful && rest.length > 0) throw new MidwireError('MIDWIRE_CODEC', `decode left a rest of ${rest.length} bytes, but the codec is stateless`)
   }
 
-  #add(
-    { record, events, messages }: Reading,
-    binary: boolean,
-    value: unknown,
-    bytes: Uint8Array | undefined,
-    undecodable: string | undefined,
-    evicted: boolean,
-    end: number,
-  ): void {
-    const connection = this.#connection
-    const from = this.from
-    const seq = record.ordinal * eventsPerRecord + events.length
-    const message = new JournalledMessage({ connection, from, at: record.at, index: this.#index++, seq, binary, value, bytes, undecodable, evicted, end })
-    if (record.fate !== 'queued') {
-      message.decide(pass, undefined)
-      message.settle(record.fate === 'relayed' ? bytes : undefined)
-    }
-    messages.push(message)
-    events.push({ kind: 'message', seq, at: record.at, scope: connection.scope, connection, from, message })
+  #found(binary: boolean, end: number, renewable: boolean): JournalledMessage {
+    const message = new JournalledMessage(this.#record!, this.#findings.length, this.#index++, binary, end, renewable)
+    this.#findings.push(message)
+    return message
   }
 
-  #control(record: ChunkRecord, place: number, opcode: number, payload: Buffer): TrafficEvent {
-    const connection = this.#connection
-    const base = { seq: record.ordinal * eventsPerRecord + place, at: record.at, scope: connection.scope, connection, from: this.from }
-    if (opcode === Opcode.ping || opcode === Opcode.pong) return { ...base, kind: opcode === Opcode.ping ? 'ping' : 'pong', payload }
-    // RFC 6455 §7.1.5: 1005 stands for a close frame without a code
-    if (payload.length < 2) return { ...base, kind: 'close', code: 1005, reason: '' }
-    return { ...base, kind: 'close', code: payload.readUInt16BE(0), reason: payload.toString('utf8', 2) }
+  /** What was relayed, or could not be, is settled already. */
+  #settle(message: JournalledMessage): void {
+    const { fate } = this.#record!
+    if (fate === 'queued') return
+    message.decide(pass, undefined)
+    if (fate === 'relayed') message.passed()
+    else message.settle(undefined)
   }
+}
+
+function controlFrame(opcode: number, payload: Buffer): ControlFrame {
+  if (opcode === Opcode.ping || opcode === Opcode.pong) return { kind: opcode === Opcode.ping ? 'ping' : 'pong', payload }
+  // RFC 6455 §7.1.5: 1005 stands for a close frame without a code
+  if (payload.length < 2) return { kind: 'close', code: 1005, reason: '' }
+  return { kind: 'close', code: payload.readUInt16BE(0), reason: payload.toString('utf8', 2) }
 }

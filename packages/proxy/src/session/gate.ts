@@ -223,7 +223,10 @@ export class Gate {
     }
     this.#weight -= stretch.weight
     stretch.weight = 0
-    for (const message of stretch.messages.splice(0)) message.settle(writable ? message.bytesOrNothing : undefined)
+    for (const message of stretch.messages.splice(0)) {
+      if (writable) message.passed()
+      else message.settle(undefined)
+    }
     return stretch.done ? 'gone' : 'short'
   }
 
@@ -255,7 +258,7 @@ export class Gate {
     if (!batch.split && !touched && blocking < 0) {
       if (!batch.complete) return 'short'
       batch.done.write(this.to, this.#outbox)
-      for (const { message } of slots) message.settle(message.bytesOrNothing)
+      for (const { message } of slots) message.passed()
       this.#weight -= batch.weight
       const then = slots[slots.length - 1]?.then ?? []
       if (then.length > 0) this.#host.carryOut(this, then)

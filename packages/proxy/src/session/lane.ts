@@ -1,6 +1,6 @@
 import type { Connection } from '../connection.ts'
-import type { Arrivals } from '../journal/chunk-record.ts'
-import type { JournalledMessage } from '../journal/journalled-message.ts'
+import { Arrivals } from '../journal/arrivals.ts'
+import { JournalledMessage } from '../journal/journalled-message.ts'
 import type { Track } from '../journal/track.ts'
 import { judge, undisturbed } from '../rule/judge.ts'
 import type { Court, Decision } from '../rule/judge.ts'
@@ -40,7 +40,6 @@ export interface LaneOptions {
 }
 
 const empty: Uint8Array = Buffer.alloc(0)
-const noMessages: readonly JournalledMessage[] = []
 
 /** What one side sends, on its way to the other: cut into frames, journalled, judged where a rule wants it, and queued. */
 export class Lane {
@@ -166,14 +165,20 @@ export class Lane {
 
   /** Writes a chunk as it came. */
   #relay(bytes: Buffer, at: number): void {
-    const record = this.#track.append(bytes, this.#reader.first, at, 'relayed')
-    if (this.#track.stateful || this.#runs.length > 0) {
+    const watched = this.#runs.length > 0
+    const record = this.#track.append(bytes, this.#reader.first, at, watched ? 'queued' : 'relayed')
+    if (this.#track.stateful || watched) {
       this.#track.materialize(record)
-      const arrived = record.takeArrivals()
-      this.#rest = arrived.lastRest ?? this.#rest
-      if (this.#runs.length > 0) for (const message of arrived.messages) this.#judge(message)
+      this.#rest = this.#track.rests.at(-1) ?? this.#rest
     }
     this.gate.pass(bytes, 0, bytes.length)
+    if (!watched) return
+    for (const message of record.findings()) {
+      if (!(message instanceof JournalledMessage)) continue
+      const { run } = this.#judge(message)
+      message.decide(pass, run?.label)
+      message.passed()
+    }
   }
 
   /** Takes a chunk frame by frame. */
@@ -186,7 +191,7 @@ export class Lane {
       return
     }
     this.#track.materialize(record)
-    const arrived = record.takeArrivals()
+    const arrived = new Arrivals(record.findings(), this.#track.rests)
     const size = bytes.length
     let controls = false
     if (reader.first > 0) {
@@ -219,15 +224,17 @@ export class Lane {
   /** Takes a part of a data frame. `ended`: the frame ends with it. */
   #take(bytes: Buffer, start: number, end: number, begins: boolean, ended: boolean, deciding: boolean, arrived: Arrivals, at: number): void {
     const whole = ended && this.#last
-    const messages = whole ? arrived.endingAt(end) : noMessages
-    if (deciding && begins && whole && !this.#current && !this.#track.stateful && messages.length === 1) {
-      this.#takeWhole(bytes, start, end, messages[0]!)
+    const message = whole ? arrived.next(end) : undefined
+    if (deciding && begins && message && !this.#current && !this.#track.stateful && !arrived.more(end)) {
+      this.#takeWhole(bytes, start, end, message)
     } else {
       const current = (this.#current ??= this.#begin(begins, deciding))
       current.add(bytes, start, end)
       this.gate.weigh(end - start)
       if (whole) {
         this.#rest = arrived.nextRest() ?? this.#rest
+        const messages = message ? [message] : []
+        for (let next = message && arrived.next(end); next; next = arrived.next(end)) messages.push(next)
         if (current.kind === 'batch') this.#completeBatch(current, messages)
         else this.#completeStretch(current, messages, deciding)
       } else if (current.kind === 'batch' && current.weight > this.#messageLimit) {
@@ -252,7 +259,7 @@ export class Lane {
     if (decision.verdict === pass && decision.then.length === 0 && this.gate.idle) {
       message.decide(pass, decision.run?.label)
       this.gate.pass(bytes, start, end)
-      message.settle(message.bytesOrNothing)
+      message.passed()
       return
     }
     const batch = new Batch(this.#compressed)

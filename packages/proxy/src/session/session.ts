@@ -2,7 +2,7 @@ import type { Codec } from '../codec.ts'
 import type { Connection } from '../connection.ts'
 import { MidwireError } from '../errors.ts'
 import type { Journal } from '../journal/journal.ts'
-import type { JournalledMessage } from '../journal/journalled-message.ts'
+import { JournalledMessage } from '../journal/journalled-message.ts'
 import { Track } from '../journal/track.ts'
 import type { Message } from '../message.ts'
 import { isVerdict } from '../rule/judge.ts'
@@ -193,7 +193,7 @@ export class Session {
       endReached: (gate, how) => this.#endLeg(this.#legs[gate.to], how),
       injected: (to, what, bytes) => this.#event({ kind: 'injected', to, what, bytes }),
       note: text => this.#event({ kind: 'note', text }),
-      freshValue: message => this.#legs[message.from].track.freshValue(message),
+      freshValue: message => (message instanceof JournalledMessage ? message.freshValue : structuredClone(message.value)),
       encode: (value, original) => encodePayload(this.#codec, value, this.#legs[original.from].track.context(original.binary), original),
       failed: (run, message, error) => this.#outbox.push({ kind: 'fail', rule: run.rule, error, message }),
       closeArrived: from => this.#closeArrived(this.#legs[from]),

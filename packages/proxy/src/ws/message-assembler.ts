@@ -6,6 +6,8 @@ import { mask } from './mask.ts'
 
 /** Takes what an assembler finds, in order. `end` is where the last frame of it ends within the bytes. */
 export interface AssemblySink {
+  /** The chunk unmasked, before anything in it. */
+  plain(bytes: Buffer): void
   /** A whole message, unmasked and inflated; `problem` says why its payload is not to be had. */
   message(binary: boolean, payload: Buffer, problem: string | undefined, end: number): void
   control(opcode: number, payload: Buffer, end: number): void
@@ -45,13 +47,14 @@ export class MessageAssembler {
   }
 
   /**
-   * Reads the next chunk. Returns it unmasked, as the payloads are parts of that.
+   * Reads the next chunk.
    *
    * @param keep false: what is in this chunk has gone, only structure is read
    */
-  read(bytes: Buffer, first: number, sink: AssemblySink, keep = true): Buffer {
+  read(bytes: Buffer, first: number, sink: AssemblySink, keep = true): void {
     const plain = keep && this.#masked ? Buffer.allocUnsafeSlow(bytes.length) : bytes
     if (plain !== bytes) bytes.copy(plain)
+    sink.plain(plain)
     if (this.#remaining > 0) this.#take(plain, 0, Math.min(first, bytes.length), keep, sink)
     const cursor = this.#cursor
     cursor.reset(bytes, first)
@@ -77,7 +80,6 @@ export class MessageAssembler {
       }
       this.#take(plain, payload, end < bytes.length ? end : bytes.length, keep, sink)
     }
-    return plain
   }
 
   /** Adds a part of the open data frame. */
