@@ -11,9 +11,10 @@ export interface WireMessage {
   readonly payload?: { readonly query?: string; readonly data?: { readonly countdown: number } }
 }
 
-/** The client of the application, which retries at once. */
+/** The client of the application: it retries at once, and whatever happened. */
 export function openClient(options: Partial<ClientOptions> = {}): Client {
-  return createClient({ url: endpoint, retryWait: async () => {}, ...options })
+  // Node's own WebSocket reports a lost socket as an error first, after which graphql-ws would not retry by default.
+  return createClient({ url: endpoint, retryWait: async () => {}, shouldRetry: () => true, ...options })
 }
 
 /** Subscribes to a countdown and calls `onNumber` with each number. @throws what graphql-ws gives up with */
