@@ -3,7 +3,7 @@ import type { TestProjectInlineConfiguration } from 'vitest/config'
 
 /** Packages need no settings of their own but these; examples bring the vitest.config.ts that a reader would write. */
 function packageTests(name: string): TestProjectInlineConfiguration {
-  return { extends: true, test: { name, root: `packages/${name}`, include: ['src/**/*.test.ts'] } }
+  return { extends: true, test: { name, root: `packages/${name}`, include: ['{src,test}/**/*.test.ts'] } }
 }
 
 export default defineConfig({

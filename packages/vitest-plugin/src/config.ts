@@ -2,13 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { Authority } from '@midwire/proxy/authority'
 import type { KeyPair } from '@midwire/proxy/authority'
 import type { Plugin } from 'vitest/config'
-
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** Certificate authority of this run, in PEM; it exists in memory only. */
-    'midwire:authority': KeyPair
-  }
-}
+import type {} from './authority-of-run.ts'
 
 let ofThisRun: KeyPair | undefined
 
@@ -22,6 +16,7 @@ export function midwire(): Plugin {
     configureVitest({ project }) {
       // First, because setup files of the user's may import the client.
       project.config.setupFiles.unshift(fileURLToPath(import.meta.resolve('@midwire/vitest-plugin/setup')))
+      // One for all projects of the run.
       project.provide('midwire:authority', (ofThisRun ??= makeAuthority()))
     },
   }

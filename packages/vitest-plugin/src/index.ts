@@ -1,1 +1,2 @@
-export type { ProxyOptions } from '@midwire/proxy'
+export type { InterceptionOptions, InterceptionProxy } from '@midwire/sdk'
+export { useInterceptionProxy } from './use-interception-proxy.ts'

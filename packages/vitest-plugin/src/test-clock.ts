@@ -4,8 +4,8 @@ import { hookTimeout } from './worker-config.ts'
 // The test may install fake timers.
 const now = performance.now.bind(performance)
 
-/** ms that a wait leaves of the time that vitest allows, to fail with a text of its own: 4800 of 5000. */
-const margin = 200
+/** ms of a wait in a hook whose own start is not known: what any wait gets that knows no deadline. */
+const inHooks = 5200
 
 /** How long what runs now may still take before vitest gives up on it. */
 export interface Clock {
@@ -26,25 +26,25 @@ export class TestClock implements Clock {
     this.#bodyBegan = now()
   }
 
+  /** True while the test's own function runs, and not a hook before or after it. */
+  get inBody(): boolean {
+    // vitest sets the result when the function has returned, before it calls afterEach hooks.
+    return this.#bodyBegan !== undefined && this.#test.result?.state === 'run'
+  }
+
   remaining(): number | undefined {
-    // A result other than 'run' means that the function has returned, and afterEach hooks run.
-    const inBody = this.#bodyBegan !== undefined && this.#test.result?.state === 'run'
-    if (!inBody || this.#bodyBegan === undefined) return hookClock.remaining()
+    if (this.#bodyBegan === undefined || !this.inBody) return hookClock.remaining()
     const { timeout } = this.#test
-    return isLimit(timeout) ? Math.max(0, this.#bodyBegan + shortly(timeout) - now()) : undefined
+    return isLimit(timeout) ? Math.max(0, this.#bodyBegan + timeout - now()) : undefined
   }
 }
 
-/** Hooks are timed one by one, and when one began is not known: what fits into a whole one, and no more than a wait without a deadline. */
+/** Hooks are timed one by one, and vitest does not tell when one began. */
 export const hookClock: Clock = {
   remaining() {
     const timeout = hookTimeout()
-    return timeout !== undefined && isLimit(timeout) ? Math.min(5000, shortly(timeout)) : undefined
+    return timeout !== undefined && isLimit(timeout) ? Math.min(inHooks, timeout) : undefined
   },
-}
-
-function shortly(timeout: number): number {
-  return timeout - Math.min(margin, timeout / 10)
 }
 
 function isLimit(timeout: number): boolean {
