@@ -46,7 +46,7 @@ export class ProxyControl<T = Uint8Array> {
       ...(upstream !== undefined && { upstream }),
       ...(seed !== undefined && { seed }),
       ...(journalLimit !== undefined && { journalLimit }),
-      decisionTimeout: (rule: MessageRule) => this.#options.decisionTimeout ?? this.timeout(this.stateOf(rule.scope), undefined),
+      decisionTimeout: rule => this.#decisionTime(rule),
       onFailure: failure => this.takeFailure(failure),
       onLeak: leak => this.#takeLeak(leak),
     }
@@ -104,10 +104,13 @@ export class ProxyControl<T = Uint8Array> {
     const { unusedRules = 'fail', leaks = 'close' } = this.#options
     const warn = (text: string): void => this.#host.warn(scope, text)
     const collect = scopeErrors({ state, engine, unusedRules, leaks, warn: failed ? () => {} : warn })
+    // What the end of the scope does to its connections is nothing that a reader looks for.
+    if (failed || collect.before.length > 0 || state.failures.length > 0) state.seen = transcriptOf({ engine, state })
     for (const wait of [...state.waits]) wait.abandon()
     state.finished = true
     await engine.endScope(scope)
     const errors = [...collect.before, ...collect.after()]
+    state.reckoned = true
     if (!failed) return errors
     state.notes.push(...errors.map(error => `also: ${error.message.split('\n', 1)[0]}`))
     return []
@@ -117,7 +120,7 @@ export class ProxyControl<T = Uint8Array> {
   transcript(scope: Scope): string {
     const engine = this.engine()
     const state = this.stateOf(scope)
-    const parts = transcriptOf({ engine, state })
+    const parts = state.seen ?? transcriptOf({ engine, state })
     const rules = ruleLines(this.#around(state), engine)
     const ruleText = failureText({
       headline: '',
@@ -128,7 +131,8 @@ export class ProxyControl<T = Uint8Array> {
       notes: state.notes,
       seed: undefined,
     })
-    return [...renderTranscript(parts), ...ruleText.split('\n').slice(3)].join('\n')
+    const seen = parts.length === 0 ? ['  nothing was seen: no connection, no request'] : renderTranscript(parts)
+    return [...seen, ...ruleText.split('\n').slice(3)].join('\n')
   }
 
   /** True once a wait or an absence of the scope has failed it. */
@@ -151,6 +155,12 @@ export class ProxyControl<T = Uint8Array> {
     return latest === undefined ? (wanted ?? defaultTimeout) : Math.min(wanted ?? latest, latest)
   }
 
+  /** Ends before the waits of the test do: that a decision is missing explains why they were not met. */
+  #decisionTime(rule: MessageRule): number {
+    const left = this.#host.timeLeft(rule.scope)
+    return this.#options.decisionTimeout ?? (left === undefined ? defaultTimeout : Math.max(left - 2 * margin, left / 3))
+  }
+
   failureText(state: ScopeState, headline: string, site: CallSite, sought?: Sought<object>): string {
     const engine = this.engine()
     const seen = { engine, state, sought }
@@ -165,8 +175,11 @@ export class ProxyControl<T = Uint8Array> {
     })
   }
 
+  /** Fails the test whose traffic it happened to, though the rule may be that of a block around. */
   takeFailure(failure: EngineFailure): void {
-    const state = this.#living(failure.scope)
+    const of = failure.message?.connection.scope
+    const scope = of && failure.scope.contains(of) ? of : failure.scope
+    const state = this.#around(this.stateOf(scope)).findLast(({ reckoned }) => !reckoned)
     if (state) state.failures.push(failure)
     else this.#host.lateFailure(failure.scope, failure.error)
   }
@@ -210,6 +223,7 @@ export class ProxyControl<T = Uint8Array> {
       notes: [],
       failed: false,
       finished: false,
+      reckoned: false,
     }
     this.#states.set(scope, state)
     return state

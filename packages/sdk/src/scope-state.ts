@@ -1,6 +1,7 @@
 import type { EngineFailure, Leak, RuleRun, Scope, SourceLine } from '@midwire/proxy'
 import type { Lineage } from './rule-draft.ts'
 import type { IdenticalWaits } from './identical-waits.ts'
+import type { TranscriptPart } from './transcript.ts'
 
 /** 'test' answers for its rules; what hooks and blocks declare may stay unused. */
 export type ScopeKind = 'test' | 'block'
@@ -33,5 +34,10 @@ export interface ScopeState {
   readonly notes: string[]
   /** True once a wait of this scope has failed it. */
   failed: boolean
+  /** Nothing may be declared or awaited any more. */
   finished: boolean
+  /** What must fail it has been collected: later failures belong to the scope around it. */
+  reckoned: boolean
+  /** What it had seen when it ended, where that will be shown. */
+  seen?: readonly TranscriptPart[]
 }
