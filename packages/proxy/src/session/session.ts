@@ -149,6 +149,8 @@ export class Session {
         this.#legEnded(this.#legs[input.from], input.how)
         return
       case 'clock':
+        // A timer may fire a fraction of a millisecond early: then it must be asked for again.
+        this.#wake = undefined
         this.#drain()
         if (this.#giveUpAt !== undefined && input.at >= this.#giveUpAt) this.#giveUp()
         return
