@@ -1,5 +1,4 @@
 import type { ProxyEngine, SourceLine } from '@midwire/proxy'
-import { MidwireError } from '@midwire/proxy'
 import { realTimers } from './real-timers.ts'
 import type { PendingWait, ScopeState } from './scope-state.ts'
 
@@ -19,7 +18,7 @@ export interface Watched<R> {
   late(ms: number): R
 }
 
-/** Follows the journal for a wait of `state`; always settles, at the latest when the scope is over. */
+/** Follows the journal for a wait of `state`; settles in time, unless the scope is over before. */
 export function watch<R>(engine: ProxyEngine, state: ScopeState, watched: Watched<R>): Promise<R> {
   const { promise, resolve, reject } = Promise.withResolvers<R>()
   const began = engine.now()
@@ -27,17 +26,15 @@ export function watch<R>(engine: ProxyEngine, state: ScopeState, watched: Watche
   const pending: PendingWait = {
     what: watched.what,
     at: watched.at,
-    abandon() {
-      // Nobody listens any more: without this, Node would call it an unhandled rejection in the next test.
-      promise.catch(() => {})
-      settle(() => {
-        throw new MidwireError('MIDWIRE_BAD_USE', `${watched.what}: the test has ended`)
-      })
-    },
+    // It stays pending: a rejection that nobody awaits any more would fail the next test.
+    abandon: () => stop(),
+  }
+  const stop = (): void => {
+    for (const undo of stops.splice(0)) undo()
+    state.waits.delete(pending)
   }
   const settle = (outcome: () => R): void => {
-    for (const stop of stops.splice(0)) stop()
-    state.waits.delete(pending)
+    stop()
     try {
       resolve(outcome())
     } catch (error) {
