@@ -4,7 +4,15 @@ import type { Target } from './case.ts'
 export const overWs: readonly string[] = ['direct', 'TCP pipe', 'two ws ends', 'Midwire urlFor', 'Midwire', 'Midwire, JSON rule']
 
 /** Whom a case over TLS compares. */
-export const overWss: readonly string[] = ['direct', 'TCP pipe', 'TLS pipe', 'two ws ends', 'Midwire urlFor', 'Midwire', 'Midwire, JSON rule']
+export const overWss: readonly string[] = [
+  'direct',
+  'TCP pipe',
+  'TLS pipe',
+  'two ws ends',
+  'Midwire urlFor',
+  'Midwire',
+  'Midwire, JSON rule',
+]
 
 export function variantsOver(scheme: 'ws' | 'wss'): { variants: readonly string[]; baseline: string } {
   return scheme === 'ws' ? { variants: overWs, baseline: 'TCP pipe' } : { variants: overWss, baseline: 'TLS pipe' }

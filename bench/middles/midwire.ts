@@ -1,3 +1,4 @@
+import tls from 'node:tls'
 import { createMatch, type MessageRule, type ProxyEngine, startProxy } from '@midwire/proxy'
 import { json } from '@midwire/sdk'
 import type { Middle } from '../middle.ts'
@@ -25,6 +26,8 @@ export const midwireWithRule: Middle = {
 export const midwireUrl: Middle = {
   name: 'Midwire urlFor',
   async start(upstream) {
+    // A client that is not captured cannot tell the proxy whom to trust upstream.
+    tls.setDefaultCACertificates([upstream.authority.cert])
     const proxy = await startProxy({ codec: json(), capture: false, authority: upstream.authority })
     return { url: new URL(proxy.urlFor(upstream.url)).origin, stop: () => proxy.close() }
   },
