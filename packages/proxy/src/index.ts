@@ -9,6 +9,7 @@ export type { Message } from './message.ts'
 export { describeValue } from './rule/describe-value.ts'
 export { createMatch, isSubset } from './rule/match.ts'
 export type { MatchInput } from './rule/match.ts'
+export { ruleLabel } from './rule/rule-label.ts'
 export { RuleRun } from './rule/rule-run.ts'
 export { RuleSet } from './rule/rule-set.ts'
 export type {
