@@ -1,3 +1,4 @@
+import { isDate } from 'node:util/types'
 const maxLength = 120
 
 /** A value in one short line for people: `{ action: "ATTACH", channel: "a" }`. */
@@ -12,7 +13,7 @@ function describe(value: unknown, depth: number): string {
   if (typeof value === 'function') return value.name === '' ? 'a function' : `function ${value.name}`
   if (typeof value !== 'object' || value === null) return String(value)
   if (value instanceof RegExp) return value.toString()
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
+  if (isDate(value)) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`
   if ('asymmetricMatch' in value) return describeMatcher(value)
   if (depth > 3) return '…'

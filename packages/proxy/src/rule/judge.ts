@@ -2,6 +2,7 @@ import { MidwireError } from '../errors.ts'
 import type { Message } from '../message.ts'
 import type { Payload } from './payload.ts'
 import type { FollowUp, MessageRule } from './rule.ts'
+import { rivalOf, rivalry } from './rivals.ts'
 import type { RuleRun } from './rule-run.ts'
 import { pass } from './verdict.ts'
 import type { Verdict } from './verdict.ts'
@@ -57,9 +58,16 @@ export function judge(runs: readonly RuleRun<MessageRule>[], message: Message, c
       continue
     }
     run.countAct(message)
-    decision = decide(run, decision.then, message, court)
+    const rival = rivalOf(run, runs)
+    decision = rival ? contested(run, rival, message, court) : decide(run, decision.then, message, court)
   }
   return decision
+}
+
+function contested(run: RuleRun<MessageRule>, rival: RuleRun<MessageRule>, message: Message, court: Court): Decision {
+  const error = rivalry(run, rival, message)
+  if (error) for (const one of [run, rival]) court.failed(one, message, error)
+  return { ...undisturbed, run }
 }
 
 function observe(run: RuleRun<MessageRule>, fn: (value: unknown, message: Message) => void, message: Message, court: Court): void {

@@ -1,3 +1,4 @@
+import { isDate } from 'node:util/types'
 import { isDeepStrictEqual } from 'node:util'
 import { MidwireError } from '../errors.ts'
 import { describeValue } from './describe-value.ts'
@@ -109,7 +110,7 @@ function bytesOf(view: ArrayBufferView): Uint8Array {
 /** Objects whose keys are compared one by one; Date, Map, Set, bytes and the like are compared whole. */
 function isRecord(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  if (ArrayBuffer.isView(value) || value instanceof Date || value instanceof Map || value instanceof Set || value instanceof RegExp) return false
+  if (ArrayBuffer.isView(value) || isDate(value) || value instanceof Map || value instanceof Set || value instanceof RegExp) return false
   return true
 }
 
