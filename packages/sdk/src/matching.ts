@@ -7,9 +7,12 @@ export interface AsymmetricMatcher {
 
 type Leaf = string | number | bigint | boolean | symbol | null | undefined | Uint8Array | Date | RegExp
 
+/** `unknown` without swallowing the functions that stand beside it in a union: predicates keep their parameter types. */
+type Anything = object | string | number | bigint | boolean | null | undefined
+
 /** A deep subset of `T`: keys that are left out match anything, a RegExp matches strings, asymmetric matchers work anywhere. */
 export type Subset<T> = unknown extends T
-  ? unknown
+  ? Anything
   : T extends string
     ? T | RegExp | AsymmetricMatcher
     : T extends Leaf

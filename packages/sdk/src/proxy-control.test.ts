@@ -311,7 +311,7 @@ describe('the proxy', () => {
     expect(String(thrown)).toMatch(
       /2 connections are open; expected exactly one.*\n {2}connection 1 .*v1 {2}open\n {2}connection 2 .*second {2}open$/,
     )
-    expect((thrown as Error).stack?.split('\n    at ')[1]).toContain('proxy-control.test.ts')
+    expect(thrown?.stack?.split('\n    at ')[1]).toContain('proxy-control.test.ts')
   })
 
   test('has other ways in, whose traffic belongs to the test', async () => {

@@ -126,7 +126,7 @@ describe('a message rule', () => {
     const { thrown } = await bed.run('a test', async () => {
       await bed.proxy.onClientMessage({ n: 1 }).named('the first').optional().drop().waitForHit(2, { timeout: 1 })
     })
-    expect(String((thrown as Error).message)).toMatch(/^"the first" \(rules\.test\.ts:\d+\) never acted within \d+ ms; expected twice\n/)
+    expect(thrown?.message).toMatch(/^"the first" \(rules\.test\.ts:\d+\) never acted within \d+ ms; expected twice\n/)
   })
 })
 
@@ -296,8 +296,8 @@ describe('bad input is an error at its line', () => {
   ]
   test.each(cases)('%s', async (_what, call, message) => {
     const { thrown } = await bed.run('a test', async () => void call())
-    expect(String((thrown as Error).message)).toContain(message)
-    expect((thrown as Error).stack?.split('\n')[1]).toContain('rules.test.ts')
+    expect(thrown?.message).toContain(message)
+    expect(thrown?.stack?.split('\n')[1]).toContain('rules.test.ts')
     expect(thrown).toMatchObject({ code: 'MIDWIRE_BAD_INPUT' })
   })
 

@@ -11,7 +11,7 @@ export const url: string = `wss://${host}/v1`
 
 export interface TestRun {
   /** What the function threw. */
-  readonly thrown: unknown
+  readonly thrown: Error | undefined
   /** What `finishScope` returned. */
   readonly errors: readonly Error[]
   readonly scope: Scope
@@ -60,9 +60,13 @@ export async function startTestBed<T>(options: InterceptionOptions<T>, timeLeft?
     late,
     async run(name, fn, { kind = 'test', parent, inHook: hook = false } = {}) {
       const scope = control.openScope(name, kind, parent)
-      let thrown: unknown
+      let thrown: Error | undefined
       inHook = hook
-      await engine.run(scope, () => fn(scope)).catch((error: unknown) => (thrown = error))
+      await engine
+        .run(scope, () => fn(scope))
+        .catch((error: unknown) => {
+          thrown = error instanceof Error ? error : new Error(String(error))
+        })
       return { thrown, scope, errors: await control.finishScope(scope, { failed: thrown !== undefined }) }
     },
     async [Symbol.asyncDispose]() {

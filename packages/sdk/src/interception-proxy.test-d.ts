@@ -1,0 +1,95 @@
+import { expect, expectTypeOf } from 'vitest'
+import type { Codec, Connection, Message } from '@midwire/proxy'
+import { binary } from './codec/binary.ts'
+import { json } from './codec/json.ts'
+import { text } from './codec/text.ts'
+import { msgpack } from './codec/msgpack.ts'
+import type { InterceptionProxy } from './interception-proxy.ts'
+import type { HoldHandle, MessageRuleHandle } from './rule-handle.ts'
+import { startInterceptionProxy } from './start.ts'
+
+interface Attach {
+  readonly action: 'ATTACH'
+  readonly channel: string
+  readonly params?: { readonly rewind: number; readonly tags: readonly string[] }
+}
+interface Ack {
+  readonly action: 'ACK'
+  readonly serial: number
+}
+type Protocol = Attach | Ack
+
+declare const proxy: InterceptionProxy<Protocol>
+declare const connection: Connection
+
+// The codec's type runs through to the proxy.
+expectTypeOf(json<Protocol>()).toEqualTypeOf<Codec<Protocol>>()
+expectTypeOf(await startInterceptionProxy({ codec: json<Protocol>() })).toExtend<InterceptionProxy<Protocol> & AsyncDisposable>()
+expectTypeOf(await startInterceptionProxy({ codec: msgpack<Ack>() })).toExtend<InterceptionProxy<Ack>>()
+expectTypeOf((await startInterceptionProxy()).waitForClientMessage()).resolves.toEqualTypeOf<Message<Uint8Array>>()
+expectTypeOf((await startInterceptionProxy({ codec: text() })).waitForClientMessage(/^a/)).resolves.toEqualTypeOf<Message<string>>()
+expectTypeOf((await startInterceptionProxy({ codec: binary() })).onMessage().drop()).toEqualTypeOf<MessageRuleHandle<Uint8Array>>()
+
+// A match is a deep part of one of the messages, with patterns and asymmetric matchers in place of values.
+proxy.onClientMessage({ action: 'ATTACH' })
+proxy.onClientMessage({ action: 'ATTACH', channel: /^a/ })
+proxy.onClientMessage({ action: 'ATTACH', params: { rewind: 1 } })
+proxy.onClientMessage({ action: 'ATTACH', params: { tags: ['a', /b/] } })
+proxy.onClientMessage({ serial: expect.any(Number) })
+proxy.onClientMessage(expect.objectContaining({ serial: 1 }))
+// @ts-expect-error no such action
+proxy.onClientMessage({ action: 'ATACH' })
+// @ts-expect-error no such key
+proxy.onClientMessage({ chanel: 'a' })
+// @ts-expect-error not a number
+proxy.onClientMessage({ action: 'ATTACH', params: { rewind: 'x' } })
+// @ts-expect-error a pattern matches strings
+proxy.onClientMessage({ serial: /1/ })
+
+// Predicates get the value and the message, and may narrow.
+proxy.onServerMessage((value, message) => {
+  expectTypeOf(value).toEqualTypeOf<Protocol>()
+  expectTypeOf(message).toEqualTypeOf<Message<Protocol>>()
+  return value.action === 'ACK'
+})
+expectTypeOf(proxy.waitForServerMessage({ action: 'ACK' })).resolves.toEqualTypeOf<Message<Protocol>>()
+expectTypeOf(proxy.waitForServerMessage((value): value is Ack => value.action === 'ACK')).resolves.toEqualTypeOf<Message<Ack>>()
+// @ts-expect-error a predicate answers at once
+void proxy.waitForServerMessage(async () => Promise.resolve('x'))
+
+// Verbs and handles.
+proxy.onMessage().patch({ action: 'ATTACH', channel: 'b' })
+proxy.onMessage().patch({ params: { rewind: 2 } })
+proxy.onMessage().patch(value => ({ ...value }))
+proxy.onMessage().patch(() => {})
+// @ts-expect-error not a part of any message
+proxy.onMessage().patch({ chanel: 'b' })
+proxy.onMessage().replace({ action: 'ACK', serial: 1 })
+// @ts-expect-error a whole message is needed
+proxy.onMessage().replace({ action: 'ACK' })
+proxy.onMessage().handle(() => ({ kind: 'replace', value: { action: 'ACK', serial: 1 } }))
+proxy.onMessage().handle(async value => (value.action === 'ACK' ? { kind: 'drop' } : undefined))
+// @ts-expect-error no such verdict
+proxy.onMessage().handle(() => ({ kind: 'dropp' }))
+expectTypeOf(proxy.onMessage().hold()).toEqualTypeOf<HoldHandle<Protocol>>()
+expectTypeOf(proxy.onMessage().hold().next()).resolves.toEqualTypeOf<Message<Protocol>>()
+expectTypeOf(proxy.onMessage().drop().thenTerminate()).toExtend<MessageRuleHandle<Protocol>>()
+proxy.onMessage().once().on(connection).named('x').drop().thenSendToClient({ action: 'ACK', serial: 1 }).thenClose(4000, 'x')
+// @ts-expect-error not a message
+proxy.onMessage().drop().thenSendToClient({ action: 'NACK' })
+
+// Connections and requests.
+proxy.onConnect({ host: /main/, query: { v: '6', tags: ['a', /b/] }, headers: { origin: expect.any(String) } })
+// @ts-expect-error no such key
+proxy.onConnect({ hots: 'a' })
+// @ts-expect-error a status belongs to a response
+void proxy.waitForRequest({ status: 200 })
+void proxy.waitForResponse({ status: 200, method: 'GET' })
+void proxy.waitForConnection(undefined, { after: await proxy.waitForClose({ code: 4001 }) })
+void proxy.expectNoConnection(undefined, { until: proxy.waitForRequest() })
+
+// Without a type, anything goes.
+declare const untyped: InterceptionProxy<unknown>
+untyped.onMessage({ any: { thing: 1 } })
+untyped.onMessage().patch({ any: 1 })
+untyped.onMessage(value => value === 1)
