@@ -97,7 +97,8 @@ export class Track implements AssemblySink {
     else {
       this.#rest = empty
       const message = this.#found(binary, end, false)
-      if (problem !== evictedProblem) message.fail(problem, undefined)
+      if (problem === evictedProblem) message.evict()
+      else message.fail(problem, undefined)
       this.#settle(message)
     }
     if (this.stateful) this.#rests.push(this.#rest)

@@ -225,6 +225,11 @@ export class Lane {
   #take(bytes: Buffer, start: number, end: number, begins: boolean, ended: boolean, deciding: boolean, arrived: Arrivals, at: number): void {
     const whole = ended && this.#last
     const message = whole ? arrived.next(end) : undefined
+    // A message before this one, in the same chunk, has ended the connection.
+    if (this.gate.gone) {
+      for (let late = message; late; late = arrived.next(end)) late.settle(undefined)
+      return
+    }
     if (deciding && begins && message && !this.#current && !this.#track.stateful && !arrived.more(end)) {
       this.#takeWhole(bytes, start, end, message)
     } else {

@@ -392,7 +392,10 @@ export class Session {
 
   #finish(reason: string): void {
     this.#enter('closed')
-    for (const leg of this.#bothLegs) leg.gate.discard(reason)
+    for (const { gate } of this.#bothLegs) {
+      gate.gone = true
+      gate.discard(reason)
+    }
     this.#questions.clear()
     this.#outbox.push({ kind: 'over' })
   }

@@ -84,6 +84,7 @@ export class FrameReader {
       let length = second & 0x7f
       let header = shortest
       if (step === Step.forbidden || (second & 0x80) !== maskBit || (step >= Step.control && length > 125)) {
+        this.#table = table
         this.violation = this.#explain(bytes[at]!, second)
         break
       }
