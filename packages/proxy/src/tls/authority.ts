@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import tls from 'node:tls'
 import type { SecureContext } from 'node:tls'
@@ -18,6 +18,7 @@ export class Authority {
   readonly #make: () => KeyPair
   #made: KeyPair | undefined
   readonly #leaves = new Map<string, KeyPair>()
+  readonly #fingerprints = new Set<string>()
   readonly #contexts = new Map<string, SecureContext>()
   #issuer: Issuer | undefined
 
@@ -70,6 +71,7 @@ export class Authority {
       const { privateKey, publicKey } = newKey()
       leaf = { cert: makeLeafCertificate(name, publicKey, this.#signer()), key: toPem(privateKey) }
       this.#leaves.set(name, leaf)
+      this.#fingerprints.add(new X509Certificate(leaf.cert).fingerprint256)
     }
     return leaf
   }
@@ -85,9 +87,9 @@ export class Authority {
     return context
   }
 
-  /** True for a certificate that this authority signed, given as DER. */
-  issued(certificate: Uint8Array): boolean {
-    return new X509Certificate(certificate).verify(createPublicKey(this.#pair.cert))
+  /** True for a leaf that this object made, as a TLS socket shows it. */
+  issued(certificate: { readonly fingerprint256: string }): boolean {
+    return this.#fingerprints.has(certificate.fingerprint256)
   }
 
   #signer(): Issuer {

@@ -2,7 +2,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { Socket } from 'node:net'
 import tls from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
-import { original } from '../capture/original.ts'
+import { markReplacement, original } from '../capture/original.ts'
 import { Patch } from '../capture/patch.ts'
 import { MidwireError } from '../errors.ts'
 import type { Trust } from './trust.ts'
@@ -47,6 +47,7 @@ export class ClientTls {
     if (!options) return undefined
     const upstream: ConnectionOptions = { ...options }
     for (const name of NOT_FOR_UPSTREAM) Reflect.deleteProperty(upstream, name)
+    if (upstream.checkServerIdentity) upstream.checkServerIdentity = original(upstream.checkServerIdentity)
     // One that does not know our authority: a server is believed if the client would have believed it.
     const meant = options.secureContext ? this.#trust.meant(options.secureContext) : options
     upstream.secureContext = original(tls.createSecureContext)(meant)
@@ -92,7 +93,9 @@ export class ClientTls {
   #connecting(below: typeof tls.connect, args: Parameters<typeof tls.connect>): tls.TLSSocket {
     const socket = below(...args)
     if (!this.#connect.wanted) return socket
-    const base = connectOptionsOf(socket)?.socket
+    const options = connectOptionsOf(socket)
+    if (options) this.#leaveIdentityToUpstream(options)
+    const base = options?.socket
     if (base instanceof Socket) {
       this.#over.set(base, socket)
       this.#under.set(socket, base)
@@ -100,6 +103,15 @@ export class ClientTls {
       else lendPeerName(socket, base)
     }
     return socket
+  }
+
+  /** The server's identity is asked for once, of the server's own certificate: the client may expect that very one. */
+  #leaveIdentityToUpstream(options: ConnectionOptions): void {
+    const given = options.checkServerIdentity
+    if (!given) return
+    const check: typeof given = (host, certificate) => (this.#trust.issued(certificate) ? undefined : given(host, certificate))
+    markReplacement(check, given)
+    options.checkServerIdentity = check
   }
 }
 

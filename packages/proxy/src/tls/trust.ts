@@ -50,6 +50,11 @@ export class Trust {
     return this.#known.get(context)?.meant
   }
 
+  /** True for a certificate that a target shows in place of the server's own, which is verified on the upstream leg. */
+  issued(certificate: { readonly fingerprint256: string }): boolean {
+    return [...this.#authorities.keys()].some(authority => authority.issued(certificate))
+  }
+
   /** Lets a context made while we watched trust authorities that came later. */
   extend(context: SecureContext): void {
     const known = this.#known.get(context)
