@@ -1,16 +1,19 @@
 import type { KeyPair } from '@midwire/proxy/authority'
 import { inject } from 'vitest'
 
+/** Certificate and key of the authority that all files of a run share, in PEM; it exists in memory only. */
+export type AuthorityOfRun = KeyPair
+
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Certificate authority of this run, in PEM; it exists in memory only. */
-    'midwire:authority': KeyPair
+    /** Made by `midwire()`. */
+    'midwire:authority': AuthorityOfRun
   }
 }
 
-/** The authority that `midwire()` made for all files of this run; `undefined` without it. */
-export function authorityOfRun(): KeyPair | undefined {
+/** The authority that `midwire()` made; `undefined` without it. */
+export function authorityOfRun(): AuthorityOfRun | undefined {
   // Provided only where the configuration has the plugin, whatever the type says.
-  const provided: KeyPair | undefined = inject('midwire:authority')
+  const provided: AuthorityOfRun | undefined = inject('midwire:authority')
   return provided
 }

@@ -1,10 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { Authority } from '@midwire/proxy/authority'
-import type { KeyPair } from '@midwire/proxy/authority'
 import type { Plugin } from 'vitest/config'
-import type {} from './authority-of-run.ts'
+import type { AuthorityOfRun } from './authority-of-run.ts'
 
-let ofThisRun: KeyPair | undefined
+let ofThisRun: AuthorityOfRun | undefined
 
 /**
  * For `plugins` in vitest.config.ts: sees to it that every connection of a test file can be intercepted, also those of modules that keep
@@ -22,7 +21,7 @@ export function midwire(): Plugin {
   }
 }
 
-function makeAuthority(): KeyPair {
+function makeAuthority(): AuthorityOfRun {
   const { certificate, key } = Authority.create()
   return { cert: certificate, key }
 }

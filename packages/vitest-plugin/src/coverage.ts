@@ -9,7 +9,7 @@ import { whenBodyBegins, wrapInnerBlocks } from './suite-hooks.ts'
 import type { Block } from './suite-hooks.ts'
 import { TestClock } from './test-clock.ts'
 import { VitestHost } from './vitest-host.ts'
-import { annotate } from './wire-annotation.ts'
+import { annotate, tellsItself } from './wire-annotation.ts'
 
 /** A file or block that a proxy covers: its engine runs while the block does, and each block and test in it has a scope of its own. */
 export class Coverage<T> {
@@ -47,10 +47,11 @@ export class Coverage<T> {
       this.#control.adoptScope(engine.root, 'block')
       await this.#runBlock(run, block, engine, engine.root)
     } finally {
+      await engine.close()
       this.#control.unbind()
       this.#running = undefined
-      await engine.close()
     }
+    throwAll(this.#host.takeLateFailures())
   }
 
   async #runBlock(run: () => Promise<void>, block: Block, engine: ProxyEngine, scope: Scope): Promise<void> {
@@ -74,7 +75,8 @@ export class Coverage<T> {
     await engine.run(scope, run)
     const errors = await this.#control.finishScope(scope, { failed: hasEnded(task) })
     errors.push(...this.#host.takeLateFailures())
-    if (task.result?.state === 'fail' || errors.length > 0) await annotate(context, this.#control.transcript(scope))
+    const failed = task.result?.state === 'fail'
+    if (errors.length > 0 || (failed && !tellsItself(task))) await annotate(context, this.#control.transcript(scope))
     throwAll(errors)
   }
 }

@@ -1,4 +1,4 @@
-import type { TestContext } from 'vitest'
+import type { RunnerTestCase, TestContext } from 'vitest'
 
 /** Type of the annotation that holds a failed test's transcript. */
 export const transcriptAnnotation = 'wire'
@@ -8,18 +8,32 @@ export const transcriptAnnotation = 'wire'
  * a notice.
  */
 export async function annotate(context: TestContext, transcript: string): Promise<void> {
-  const { result } = context.task
-  const state = result?.state
+  const text = `seen on the wire${attempt(context.task)}\n${transcript}`
   try {
-    // vitest takes annotations only from a running test, and learns of the failure before this hook gets its turn back.
-    if (result) result.state = 'run'
-    const done = context.annotate(transcript, transcriptAnnotation)
-    if (result && state) result.state = state
-    await done
+    await whileRunning(context.task, () => context.annotate(text, transcriptAnnotation))
   } catch {
     // A transcript that cannot be annotated must not hide the failure it explains.
-    console.error(transcript)
-  } finally {
-    if (result && state) result.state = state
+    console.error(text)
   }
+}
+
+/** True for a test whose error tells already what was seen: a wait that was not met, or traffic that was not expected. */
+export function tellsItself({ result }: RunnerTestCase): boolean {
+  return /\[MIDWIRE_(?:UNMET|UNEXPECTED)\]$/.test(result?.errors?.at(-1)?.name ?? '')
+}
+
+/** vitest takes annotations only from a running test, and has counted the failure before the hooks around the test get their turn back. */
+function whileRunning<R>({ result }: RunnerTestCase, fn: () => R): R {
+  if (!result) return fn()
+  const { state } = result
+  try {
+    result.state = 'run'
+    return fn()
+  } finally {
+    result.state = state
+  }
+}
+
+function attempt({ result, retry }: RunnerTestCase): string {
+  return retry ? ` by attempt ${(result?.retryCount ?? 0) + 1}` : ''
 }

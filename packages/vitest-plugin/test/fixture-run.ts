@@ -13,6 +13,8 @@ export interface FixtureOptions {
   readonly pool?: 'forks' | 'threads' | 'vmThreads'
   /** @default true */
   readonly isolate?: boolean
+  /** @default 2 */
+  readonly workers?: number
   /** Uses `midwire()` in the configuration. @default true */
   readonly plugin?: boolean
 }
@@ -21,12 +23,18 @@ const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/packa
 
 /** Runs fixture files in a vitest of their own, as a user would, and reads what it made of them. */
 export async function runFixtures(options: FixtureOptions): Promise<FixtureRun> {
-  const { files, pool = 'forks', isolate = true, plugin = true } = options
+  const { files, pool = 'forks', isolate = true, workers = 2, plugin = true } = options
   const folder = mkdtempSync(join(tmpdir(), 'midwire-fixture-'))
   try {
     const results = join(folder, 'results.json')
-    const flags = [`--pool=${pool}`, `--isolate=${isolate}`, '--config', join(import.meta.dirname, 'fixtures', 'vitest.config.ts')]
-    const args = [vitest, 'run', ...flags, ...files.map(file => `/${file}.fixture.ts`)]
+    const flags = [
+      `--pool=${pool}`,
+      `--isolate=${isolate}`,
+      `--maxWorkers=${workers}`,
+      '--config',
+      join(import.meta.dirname, 'fixtures', 'vitest.config.ts'),
+    ]
+    const args = [vitest, 'run', ...flags, ...files.map(file => join(import.meta.dirname, 'fixtures', `${file}.fixture.ts`))]
     const env: NodeJS.ProcessEnv = { ...process.env, MIDWIRE_FIXTURE_RESULTS: results, MIDWIRE_FIXTURE_PLUGIN: plugin ? 'yes' : 'no' }
     // The run above this one must not be taken for the fixtures' own.
     for (const name of Object.keys(env)) if (/^VITEST|^NODE_OPTIONS$|^TEST$/.test(name)) delete env[name]
@@ -62,7 +70,7 @@ export class FixtureRun {
 
   /** Names of failed tests with the first line of each error: empty when all is well, readable when not. */
   get failures(): string[] {
-    const failed = [...this.results.tests, ...this.results.suites].filter(test => test.errors.length > 0)
+    const failed = [...this.results.tests, ...this.results.suites].filter(({ state, errors }) => state === 'failed' && errors.length > 0)
     return [
       ...failed.flatMap(test => test.errors.map(error => `${test.name}: ${error.message.split('\n', 1)[0]}`)),
       ...this.results.unhandled.map(error => `unhandled: ${error.message}`),
