@@ -125,7 +125,7 @@ function transcriptOf(name: string): string {
 /** The line of the fixture file that the error points to. */
 function placeOf(name: string): string | undefined {
   const frames = run.test(` > ${name}`).errors[0]?.stack.split('\n') ?? []
-  return /[^/(]+\.fixture\.ts:\d+/.exec(frames.find(line => /^ +at .*\.fixture\.ts:/.test(line)) ?? '')?.[0]
+  return /[^/(]+\.fixture\.ts:\d+/.exec(frames.find(line => /^ +at .*\.fixture\.ts:\d+:\d+/.test(line)) ?? '')?.[0]
 }
 
 /** `failing.fixture.ts:12`, for the first line of the fixture file that holds `code`. */

@@ -1,7 +1,7 @@
 import type { TrafficEvent } from './traffic-event.ts'
 
 /** How many events one record can hold: an event's `seq` is its record's ordinal times this, plus its place in the record. */
-export const eventsPerRecord = 2 ** 22
+export const eventsPerRecord: number = 2 ** 22
 
 /** What the journal keeps for one thing that happened: its events, made at once or when somebody reads. */
 export interface JournalRecord {
