@@ -23,6 +23,7 @@ export type {
   Match,
   MessageAction,
   MessageRule,
+  RewritableHandshake,
   Rule,
 } from './rule/rule.ts'
 export { startProxy } from './proxy.ts'

@@ -1,5 +1,5 @@
-import type { ConnectAction, ConnectRule, HandshakeAction, HandshakeRule } from '@midwire/proxy'
-import { badInput } from './bad-input.ts'
+import type { ConnectAction, ConnectRule, HandshakeAction, HandshakeRule, RewritableHandshake } from '@midwire/proxy'
+import { badInput, checkFunction, checkMs } from './bad-input.ts'
 import { handshakeMatch, targetMatch } from './match-input.ts'
 import type { ConnectMatch, ConnectPredicate } from './matching.ts'
 import type { RuleDesk } from './rule-desk.ts'
@@ -12,7 +12,7 @@ import { HandshakeHoldHandle } from './handshake-hold-handle.ts'
 export type ResponseHeaders = Readonly<Record<string, string | number | readonly string[]>>
 
 /** A rule on TCP connects or WebSocket handshakes, on its way to its verb. */
-export class ConnectRuleBuilder extends RuleBuilder<ConnectRuleBuilder> {
+export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>> {
   readonly #desk: RuleDesk
   readonly #match: ConnectMatch | ConnectPredicate | undefined
 
@@ -22,7 +22,7 @@ export class ConnectRuleBuilder extends RuleBuilder<ConnectRuleBuilder> {
     this.#match = match
   }
 
-  protected override derive(draft: Draft): ConnectRuleBuilder {
+  protected override derive(draft: Draft): ConnectRuleBuilder<T> {
     return new ConnectRuleBuilder(this.#desk, this.#match, draft)
   }
 
@@ -66,6 +66,30 @@ export class ConnectRuleBuilder extends RuleBuilder<ConnectRuleBuilder> {
       throw badInput(`redirect(url): expected a ws:, wss:, http: or https: URL, got "${text}"`)
     }
     return this.#handshake({ kind: 'redirect', url: text })
+  }
+
+  /** Ends the handshake with RST, unanswered. */
+  reset(): ConnectRuleHandle {
+    return this.#handshake({ kind: 'reset' })
+  }
+
+  /** Passes the upgrade request on `ms` after it arrived. @throws MidwireError unless 0 or more */
+  delay(ms: number): ConnectRuleHandle {
+    checkMs(ms, 'delay(ms)')
+    return this.#handshake({ kind: 'delay', ms })
+  }
+
+  /** Changes path, query or headers of the upgrade request before upstream sees it. */
+  rewrite(fn: (request: RewritableHandshake) => void): ConnectRuleHandle {
+    checkFunction(fn, 'rewrite(fn)')
+    return this.#handshake({ kind: 'rewrite', fn })
+  }
+
+  /** Agrees to the handshake with no upstream, and sends these messages first. */
+  accept(...firstMessages: readonly T[]): ConnectRuleHandle {
+    for (const message of firstMessages)
+      if (message === undefined) throw badInput('accept(...firstMessages): expected values to send, got undefined')
+    return this.#handshake({ kind: 'accept', messages: Object.freeze(firstMessages) })
   }
 
   #connect(verb: string, action: ConnectAction): ConnectRuleHandle {

@@ -103,6 +103,14 @@ test('of many connections the newest are shown, with a count of the others', () 
   `)
 })
 
+test('of many rules those that did not act are told first, with a count of the others', () => {
+  const rules = Array.from({ length: 20 }, (_, n) => ({ label: `r${n}`, matched: n === 19 ? 0 : 1, acted: n === 19 ? 0 : 1 }))
+  const line = failureText({ ...report, transcript: [], rules })
+    .split('\n')
+    .at(-1)
+  expect(line).toMatch(/^ {2}rules: r19 never matched · r0 acted once · .* · r10 acted once · … 8 more$/)
+})
+
 test.each([
   [{ label: 'r', matched: 0, acted: 0 }, 'r never matched'],
   [{ label: 'r', matched: 2, acted: 2 }, 'r acted twice'],

@@ -35,10 +35,19 @@ export function failureText(report: FailureReport, limits?: TranscriptLimits): s
     report.headline,
     `  at ${report.place}${test}`,
     ...(report.transcript.length === 0 ? ['  nothing was seen: no connection, no request'] : renderTranscript(report.transcript, limits)),
-    ...(report.rules.length === 0 ? [] : [`  rules: ${report.rules.map(ruleText).join(' · ')}`]),
+    ...rulesText(report.rules),
     ...report.notes.map(note => `  ${note}`),
     ...(report.seed === undefined ? [] : [`  seed: ${report.seed}`]),
   ].join('\n')
+}
+
+/** Of many rules those that did not act are told first: they are why one looks. */
+function rulesText(rules: readonly RuleLine[]): string[] {
+  if (rules.length === 0) return []
+  const most = 12
+  const shown = rules.length <= most ? rules : [...rules].sort((a, b) => Math.min(a.acted, 1) - Math.min(b.acted, 1)).slice(0, most)
+  const more = rules.length > shown.length ? ` · … ${rules.length - shown.length} more` : ''
+  return [`  rules: ${shown.map(ruleText).join(' · ')}${more}`]
 }
 
 /** `"lose first attach" acted once`, `onServerMessage (channel.test.ts:35) never matched`. */

@@ -12,6 +12,7 @@ export type {
   Journal,
   Message,
   MidwireErrorCode,
+  RewritableHandshake,
   SendOptions,
   Side,
   SourceLine,

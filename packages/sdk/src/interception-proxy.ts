@@ -24,6 +24,7 @@ import { soughtClosing, soughtConnection, soughtEvent, soughtExchange, soughtMes
 import type { Closing } from './sought.ts'
 import { callSite } from './source-line.ts'
 import type { AbsenceOptions, Mark, WaitOptions } from './wait-options.ts'
+import { watchForRivals } from './rivals.ts'
 import { awaitRule, expectNone, seek } from './waits.ts'
 import type { WaitDesk } from './waits.ts'
 
@@ -47,12 +48,12 @@ export class InterceptionProxy<T = Uint8Array> {
 
   // Rules
 
-  /** A rule on TCP connects (`refuse`, `failDns`, `timeout`) or on WebSocket handshakes (`respondWith`, `hold`, `redirect`). */
-  onConnect(match?: ConnectMatch | ConnectPredicate): ConnectRuleBuilder {
+  /** A rule on TCP connects (`refuse`, `failDns`, `timeout`) or on WebSocket handshakes (all other verbs). */
+  onConnect(match?: ConnectMatch | ConnectPredicate): ConnectRuleBuilder<T> {
     const draft = this.#draft('onConnect')
     factsMatch(match, connectKeys, 'onConnect(match)')
     draft.lineage.begin()
-    return new ConnectRuleBuilder(this.#rules, match, draft)
+    return new ConnectRuleBuilder<T>(this.#rules, match, draft)
   }
 
   /** A rule on what clients send. */
@@ -248,6 +249,7 @@ function ruleDesk(desk: ProxyDesk): RuleDesk {
       const run = desk.engine().rules.add(rule)
       const state = desk.stateOf(rule.scope)
       state.runs.push(run)
+      if (rule.on === 'message') watchForRivals(desk, state, run)
       const isOwed = state.kind === 'test' && !rule.optional && rule.action.kind !== 'observe' && !desk.inHook(rule.scope)
       if (isOwed) state.owed.add(run)
       return run

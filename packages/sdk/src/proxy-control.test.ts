@@ -286,6 +286,56 @@ describe('a scope', () => {
   })
 })
 
+describe('two tests at once', () => {
+  test('with deciding rules on one shared connection are told so by name, both', async () => {
+    await bed.run(
+      'a block',
+      async block => {
+        const client = await TestClient.open(url)
+        const both = Promise.withResolvers<void>()
+        const decideOn = (n: number) => async (): Promise<void> => {
+          const rule = bed.proxy.onClientMessage({ n }).drop()
+          client.send({ n })
+          await rule.waitForHit()
+          if (n === 2) both.resolve()
+          await both.promise
+        }
+        const [one, two] = await Promise.all([
+          bed.run('the first', decideOn(1), { parent: block }),
+          bed.run('the second', decideOn(2), { parent: block }),
+        ])
+        expect(messages([...one.errors, ...two.errors])).toEqual([
+          expect.stringMatching(/^tests "the first" and "the second" run at once and both have rules that decide on connection 1 /),
+          expect.stringMatching(/^tests "the first" and "the second" run at once and both have rules that decide on connection 1 /),
+        ])
+      },
+      { kind: 'block' },
+    )
+  })
+
+  test('with connections of their own, or one after the other on a shared one, are not', async () => {
+    await bed.run(
+      'a block',
+      async block => {
+        const shared = await TestClient.open(url)
+        const drop = (client: TestClient, n: number) => async (): Promise<void> => {
+          const rule = bed.proxy.onClientMessage({ n }).drop()
+          client.send({ n })
+          await rule.waitForHit()
+        }
+        const alone = (n: number) => async (): Promise<void> => drop(await TestClient.open(url), n)()
+        const runs = [
+          await bed.run('one', drop(shared, 1), { parent: block }),
+          await bed.run('two', drop(shared, 2), { parent: block }),
+          ...(await Promise.all([bed.run('three', alone(3), { parent: block }), bed.run('four', alone(4), { parent: block })])),
+        ]
+        expect(runs.flatMap(({ errors, thrown }) => [...errors, ...(thrown ? [thrown] : [])])).toEqual([])
+      },
+      { kind: 'block' },
+    )
+  })
+})
+
 describe('the proxy', () => {
   test('used outside of a test is an error at its line', () => {
     const { proxy } = new ProxyControl({

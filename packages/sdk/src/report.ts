@@ -1,4 +1,4 @@
-import { describeValue, ruleLabel } from '@midwire/proxy'
+import { describeValue, other, ruleLabel } from '@midwire/proxy'
 import type { Connection, EngineFailure, Exchange, Message, ProxyEngine, RuleRun, TrafficEvent } from '@midwire/proxy'
 import type { RuleLine } from './failure-text.ts'
 import { likeness } from './likeness.ts'
@@ -32,7 +32,7 @@ export function transcriptOf({ engine, state, sought }: Seen): TranscriptPart[] 
     else if ('connection' in event && event.connection) {
       const lines = connections.get(event.connection) ?? []
       connections.set(event.connection, lines)
-      const line = connectionLine(event, at)
+      const line = connectionLine(event, at, engine)
       if (line) lines.push(event === nearest?.event ? { ...line, nearest: nearest.text } : line)
     } else if (event.kind === 'tcp' || event.kind === 'note') others.push(otherLine(event, at))
   }
@@ -90,7 +90,7 @@ function connectionTitle(connection: Connection): string {
   return `${connection.url}  connection ${connection.id}${attempt}, ${state}`
 }
 
-function connectionLine(event: TrafficEvent, at: number): TranscriptLine | undefined {
+function connectionLine(event: TrafficEvent, at: number, engine: ProxyEngine): TranscriptLine | undefined {
   switch (event.kind) {
     case 'message':
       return messageLine(event.message, at)
@@ -107,7 +107,7 @@ function connectionLine(event: TrafficEvent, at: number): TranscriptLine | undef
     case 'end':
       return { at, way: wayFrom(event.from), type: event.how.toUpperCase(), summary: '' }
     case 'injected':
-      return { at, way: `Midwire → ${event.to}`, type: event.what, bytes: event.bytes.byteLength, summary: '' }
+      return injectedLine(event, at, engine)
     case 'note':
       return { at, way: '', type: 'note', summary: event.text }
     case 'handshake':
@@ -117,6 +117,19 @@ function connectionLine(event: TrafficEvent, at: number): TranscriptLine | undef
     case 'response':
       return undefined
   }
+}
+
+function injectedLine(
+  { to, what, bytes, connection }: TrafficEvent & { kind: 'injected' },
+  at: number,
+  { codec }: ProxyEngine,
+): TranscriptLine {
+  const line = { at, way: `Midwire → ${to}`, type: what.replace(/ message$/, ''), summary: '' }
+  if (bytes.byteLength === 0) return line
+  const context = { from: other(to), binary: what.startsWith('binary'), protocol: connection.protocol, state: undefined }
+  // A codec with a state has a history of its own that this message is no part of.
+  const values = codec.stateless && readSafely(() => codec.decode(bytes, context).messages.map(message => describeValue(message.value)))
+  return { ...line, bytes: bytes.byteLength, summary: values ? values.join(', ') : '' }
 }
 
 function messageLine(message: Message, at: number): TranscriptLine {

@@ -233,6 +233,28 @@ describe('onConnect', () => {
       expect(held.hits).toBe(1)
     }))
 
+  test('resets, delays and rewrites a handshake', () =>
+    passes(async () => {
+      const { proxy } = bed
+      proxy.onConnect({ path: '/reset' }).reset()
+      proxy.onConnect({ path: '/delay' }).delay(1)
+      proxy.onConnect({ path: '/v1' }).rewrite(request => {
+        request.query['resume'] = 'bogus'
+      })
+      await expect(new TestClient('wss://notes.example.com/reset').opened).rejects.toMatchObject({ code: 'ECONNRESET' })
+      await TestClient.open('wss://notes.example.com/delay')
+      const client = await TestClient.open(`${url}?resume=real`)
+      expect(bed.server.requests.at(-1)).toBe('/v1?resume=bogus')
+      expect(client.socket.url).toBe(`${url}?resume=real`)
+    }))
+
+  test('accepts a handshake itself, with no upstream', () =>
+    passes(async () => {
+      bed.proxy.onConnect({ host: 'nowhere.example.com' }).accept({ n: 1 }, { n: 2 })
+      const client = await TestClient.open('wss://nowhere.example.com')
+      expect(await client.gets(2)).toEqual([{ n: 1 }, { n: 2 }])
+    }))
+
   test('redirects a handshake to another server; the client still means the first', () =>
     passes(async () => {
       const target = new URL('http://127.0.0.1')
@@ -292,6 +314,8 @@ describe('bad input is an error at its line', () => {
       () => bed.proxy.onConnect().respondWith(200, '', { a: 'b\r\nc: d' }),
       'the value of "a" has a line break',
     ],
+    ['nothing to say first', () => bed.proxy.onConnect().accept(undefined as never), 'accept(...firstMessages): expected values to send'],
+    ['no function to rewrite with', () => bed.proxy.onConnect().rewrite({} as never), 'rewrite(fn): expected a function, got object'],
     ['a URL of no server', () => bed.proxy.onConnect().redirect('mailto:x'), 'redirect(url): expected a ws:, wss:, http: or https: URL'],
   ]
   test.each(cases)('%s', async (_what, call, message) => {

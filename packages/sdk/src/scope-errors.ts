@@ -72,7 +72,8 @@ function failed({ rule, error, message }: EngineFailure): Error {
   if (rule === undefined) return error
   const of = message === undefined ? '' : ` on ${message.from} message ${message.index + 1} of connection ${message.connection.id}`
   const text = error.message.includes(ruleLabel(rule)) ? error.message : `${ruleLabel(rule)}${of}: ${error.message}`
-  return atLine(new MidwireError('MIDWIRE_RULE_FAILED', text, { cause: error }), rule.at)
+  const code = error instanceof MidwireError ? error.code : 'MIDWIRE_RULE_FAILED'
+  return atLine(new MidwireError(code, text, { cause: error }), rule.at)
 }
 
 function leaked({ host, port, stack }: Leak): Error {

@@ -7,12 +7,16 @@ import { WebSocket, WebSocketServer } from 'ws'
 export interface EchoServer extends AsyncDisposable {
   readonly url: string
   readonly sockets: ReadonlySet<WebSocket>
+  /** Targets of the upgrade requests it got, in order. */
+  readonly requests: readonly string[]
 }
 
 export async function startEchoServer(): Promise<EchoServer> {
   const http = createServer((request, response) => response.end(request.url))
   const server = new WebSocketServer({ server: http })
-  server.on('connection', socket => {
+  const requests: string[] = []
+  server.on('connection', (socket, request) => {
+    requests.push(request.url ?? '')
     socket.on('error', () => {})
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))
   })
@@ -22,6 +26,7 @@ export async function startEchoServer(): Promise<EchoServer> {
   return {
     url: `http://127.0.0.1:${port}`,
     sockets: server.clients,
+    requests,
     async [Symbol.asyncDispose]() {
       for (const socket of server.clients) socket.terminate()
       http.closeAllConnections()
@@ -40,7 +45,7 @@ export class TestClient {
   constructor(url: string) {
     this.socket = new WebSocket(url)
     this.socket.on('error', () => {})
-    this.socket.on('message', data => this.received.push(JSON.parse(String(data))))
+    this.socket.on('message', data => this.received.push(parse(String(data))))
     this.opened = new Promise((resolve, reject) => {
       this.socket.once('open', resolve)
       this.socket.once('error', reject)
@@ -66,4 +71,8 @@ export class TestClient {
     while (this.received.length < count) await once(this.socket, 'message')
     return this.received
   }
+}
+
+function parse(text: string): unknown {
+  return text.startsWith('{') ? JSON.parse(text) : text
 }

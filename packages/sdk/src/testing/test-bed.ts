@@ -4,6 +4,7 @@ import type { InterceptionProxy } from '../interception-proxy.ts'
 import { ProxyControl } from '../proxy-control.ts'
 import type { InterceptionOptions } from '../settings.ts'
 import { startEchoServer } from './scripted-server.ts'
+import type { EchoServer } from './scripted-server.ts'
 
 /** The host name that leads to the echo server. */
 export const host = 'notes.example.com'
@@ -22,6 +23,7 @@ export interface TestBed<T> extends AsyncDisposable {
   readonly proxy: InterceptionProxy<T>
   readonly control: ProxyControl<T>
   readonly engine: ProxyEngine
+  readonly server: EchoServer
   readonly warnings: readonly string[]
   readonly late: readonly Error[]
   /** Runs `fn` as a test, or as a block that others run in. */
@@ -56,6 +58,7 @@ export async function startTestBed<T>(options: InterceptionOptions<T>, timeLeft?
     proxy: control.proxy,
     control,
     engine,
+    server,
     warnings,
     late,
     async run(name, fn, { kind = 'test', parent, inHook: hook = false } = {}) {
