@@ -1,0 +1,250 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Codec } from '../codec.ts'
+import type { Message } from '../message.ts'
+import { other } from '../side.ts'
+import type { Side } from '../side.ts'
+import { lineCodec, textCodec, VirtualWire } from './testing/virtual-wire.ts'
+
+/** What the rules of this test do with a message is its first letter. */
+const fates = ['pass', 'drop', 'replace', 'hold', 'set aside', 'ask', 'late', 'throw'] as const
+type Fate = (typeof fates)[number]
+
+const side = fc.constantFrom<Side>('client', 'server')
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('send' as const), from: side, fates: fc.array(fc.constantFrom(...fates), { minLength: 1, maxLength: 4 }), fragments: fc.integer({ min: 1, max: 3 }), pings: fc.boolean(), cut: fc.nat(400) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('ping' as const), from: side }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('decide' as const), which: fc.nat(), verdict: fc.constantFrom('pass', 'drop', 'replace', 'hold', 'throw', 'nothing') }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('release' as const), which: fc.nat() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('inject' as const), to: side, place: fc.constantFrom('tail' as const, 'now' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.nat(60) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('rules' as const), on: fc.boolean() }) },
+)
+const ending = fc.oneof(
+  fc.record({ kind: fc.constant('peer closes' as const), from: side }),
+  fc.record({ kind: fc.constant('close' as const), to: fc.constantFrom<Side | 'both'>('client', 'server', 'both') }),
+  fc.record({ kind: fc.constant('end' as const), from: side, how: fc.constantFrom('fin' as const, 'rst' as const) }),
+  fc.record({ kind: fc.constant('terminate' as const), how: fc.constantFrom('fin' as const, 'rst' as const) }),
+)
+type Step = (typeof step extends fc.Arbitrary<infer S> ? S : never) | (typeof ending extends fc.Arbitrary<infer E> ? E : never)
+
+/** One run: what was done to a session, and what has to be true of it afterwards. */
+class Run {
+  readonly wire: VirtualWire
+  /** Names of the messages that each side sent, in order; `P7` passes, `D8` is dropped. */
+  readonly sent: Record<Side, string[]> = { client: [], server: [] }
+  readonly injected: Record<Side, string[]> = { client: [], server: [] }
+  /** Sides that send nothing any more, and sides whose leg was ended before its time. */
+  readonly silent = new Set<Side>()
+  readonly cutOff = new Set<Side>()
+  readonly #lines: boolean
+  #count = 0
+  #rules: (() => void) | undefined
+
+  constructor(codec: Codec<unknown>) {
+    this.#lines = codec === lineCodec
+    this.wire = new VirtualWire({ codec, closeTimeout: 500 })
+    this.rules(true)
+  }
+
+  rules(on: boolean): void {
+    if (on === (this.#rules !== undefined)) return
+    if (on) {
+      const starts = (letter: string) => ({ match: (text: string) => text.startsWith(letter) })
+      const runs = [
+        this.wire.rule({ kind: 'drop' }, starts('D')),
+        this.wire.rule({ kind: 'replace', fn: value => String(value).toLowerCase() }, starts('R')),
+        this.wire.rule({ kind: 'hold', others: 'wait' }, starts('H')),
+        this.wire.rule({ kind: 'hold', others: 'pass' }, starts('S')),
+        this.wire.ask(starts('A')),
+        this.wire.rule({ kind: 'delay', ms: 25 }, starts('L')),
+        this.wire.rule({ kind: 'patch', fn: () => { throw new Error('broken') } }, starts('T')),
+      ]
+      this.#rules = () => runs.forEach(run => run.dispose())
+    } else {
+      this.#rules?.()
+      this.#rules = undefined
+    }
+    this.wire.put({ kind: 'rules' })
+  }
+
+  do(step: Step): void {
+    const { wire } = this
+    switch (step.kind) {
+      case 'send':
+        return this.#send(step.from, step.fates, step.fragments, step.pings, step.cut)
+      case 'ping':
+        if (!this.silent.has(step.from)) wire.bytes(step.from, wire.frame(step.from, 'p', { opcode: 9 }))
+        return
+      case 'decide': {
+        const open = this.#questions()
+        const message = open[step.which % open.length]
+        if (message) this.#decide(message, step.verdict)
+        return
+      }
+      case 'release': {
+        const held = wire.rules.runs.flatMap(run => run.held)
+        if (held.length > 0) wire.release(held[step.which % held.length])
+        return
+      }
+      case 'inject': {
+        const text = `I${this.#count++}`
+        this.injected[step.to].push(text)
+        wire.put({ kind: 'send', to: step.to, payload: wire.session.encode(step.to, text), place: step.place })
+        return
+      }
+      case 'time':
+        return wire.until(wire.now + step.ms)
+      case 'rules':
+        return this.rules(step.on)
+      case 'peer closes':
+        if (!this.silent.has(step.from)) wire.bytes(step.from, wire.closeFrame(step.from, 1000))
+        this.silent.add(step.from)
+        return
+      case 'close':
+        for (const to of step.to === 'both' ? (['client', 'server'] as const) : [step.to]) this.cutOff.add(to)
+        // The leg of the other side is ended for it.
+        this.cutOff.add('client').add('server')
+        wire.put({ kind: 'close', to: step.to, code: 1000, reason: '' })
+        return
+      case 'end':
+        if (step.how === 'rst') this.cutOff.add('client').add('server')
+        this.silent.add(step.from)
+        wire.put({ kind: 'end', from: step.from, how: step.how })
+        return
+      case 'terminate':
+        this.cutOff.add('client').add('server')
+        wire.put({ kind: 'terminate', how: step.how })
+    }
+  }
+
+  /** Lets everything settle, ends both sides, and checks what must be true of every run. */
+  finish(): void {
+    const { wire } = this
+    for (const message of this.#questions()) this.#decide(message, 'pass')
+    wire.put({ kind: 'releaseAll' })
+    wire.until(wire.now + 1000)
+    for (const from of ['client', 'server'] as const) wire.put({ kind: 'end', from, how: 'fin' })
+    wire.put({ kind: 'releaseAll' })
+    wire.until(wire.now + 1000)
+    expect(wire.outputs.at(-1)).toEqual({ kind: 'over' })
+    expect(wire.put({ kind: 'releaseAll' })).toEqual([])
+    for (const to of ['client', 'server'] as const) this.#check(to)
+  }
+
+  #send(from: Side, fates: readonly Fate[], fragments: number, pings: boolean, cut: number): void {
+    if (this.silent.has(from)) return
+    const names = fates.map(fate => `${fate.charAt(0).toUpperCase()}${this.#count++}`)
+    this.sent[from].push(...names)
+    const payloads = this.#lines ? [names.map(name => `${name}\n`).join('')] : names
+    const frames = payloads.flatMap(payload => this.#frames(from, payload, fragments, pings))
+    const bytes = Buffer.concat(frames)
+    for (const part of [bytes.subarray(0, cut), bytes.subarray(cut)]) if (part.length > 0) this.wire.bytes(from, part)
+  }
+
+  /** With a codec of lines the parts are WebSocket messages of their own, else fragments of one. */
+  #frames(from: Side, payload: string, parts: number, pings: boolean): Buffer[] {
+    const size = Math.max(1, Math.ceil(payload.length / parts))
+    const frames: Buffer[] = []
+    for (let at = 0; at < payload.length; at += size) {
+      const last = at + size >= payload.length
+      const text = payload.slice(at, at + size)
+      frames.push(this.#lines ? this.wire.frame(from, text) : this.wire.frame(from, text, { opcode: at === 0 ? 1 : 0, fin: last }))
+      if (pings && !last) frames.push(this.wire.frame(from, 'between', { opcode: 9 }))
+    }
+    return frames
+  }
+
+  #questions(): Message[] {
+    return this.wire.outputs.flatMap(output => (output.kind === 'ask' && output.message.verdict === undefined ? [output.message] : []))
+  }
+
+  #decide(message: Message, verdict: string): void {
+    const { wire } = this
+    switch (verdict) {
+      case 'drop':
+        return void wire.decide(message.text, { kind: 'drop' })
+      case 'replace':
+        return void wire.decide(message.text, { kind: 'replace', value: message.text.trim().toLowerCase() })
+      case 'hold':
+        return void wire.decide(message.text, { kind: 'hold', others: 'wait' })
+      case 'throw':
+        return void wire.decide(message.text, undefined, new Error('broken'))
+      default:
+        return void wire.decide(message.text)
+    }
+  }
+
+  #check(to: Side): void {
+    const { wire } = this
+    const from = other(to)
+    const words = wire.seen(to)
+    const ends = words.filter(word => word === 'fin' || word === 'rst')
+    expect(ends.length).toBeLessThanOrEqual(1)
+    if (ends.length > 0) expect(words.at(-1)).toBe(ends[0])
+
+    const closeAt = words.findIndex(word => word.startsWith('close'))
+    if (closeAt >= 0) expect(words.slice(closeAt + 1).filter(word => word !== 'fin' && word !== 'rst')).toEqual([])
+
+    const content = words.filter(word => !word.startsWith('ping') && !word.startsWith('close') && word !== 'fin' && word !== 'rst')
+    const texts = joinFragments(content)
+    const names = texts.join(this.#lines ? '' : '\n').split('\n').filter(name => name !== '')
+    expect(new Set(names).size).toBe(names.length)
+
+    const own = names.filter(name => name.startsWith('I'))
+    const relayed = names.filter(name => !name.startsWith('I')).map(name => name.toUpperCase())
+    const sent = this.sent[from]
+    expect(sent).toEqual(expect.arrayContaining(relayed))
+    expect(this.injected[to]).toEqual(expect.arrayContaining(own))
+
+    // No inversion, but of what was set aside.
+    const inPlace = relayed.filter(name => !name.startsWith('S'))
+    expect(inPlace).toEqual(sent.filter(name => inPlace.includes(name)))
+
+    const messages = wire.messages().filter(message => message.from === from)
+    expect(messages.map(message => message.text.trim())).toEqual(sent.slice(0, messages.length))
+    for (const message of messages) {
+      const name = message.text.trim()
+      const delivered = message.delivered?.toString().trim()
+      expect(delivered?.toUpperCase()).toBe(relayed.includes(name) ? name : undefined)
+      if (delivered !== undefined) expect(names).toContain(delivered)
+      // No loss that no rule asked for.
+      if (delivered === undefined && !this.cutOff.has(to)) expect(message.verdict).toEqual({ kind: 'drop' })
+    }
+    if (!this.cutOff.has(to)) expect(messages).toHaveLength(sent.length)
+  }
+}
+
+/** Puts `a…`, `…b…`, `…c` together; anything else between them is an error. */
+function joinFragments(words: readonly string[]): string[] {
+  const texts: string[] = []
+  let open: string | undefined
+  for (const word of words) {
+    const continued = word.startsWith('…')
+    expect(continued, `${word} among ${words.join(' ')}`).toBe(open !== undefined)
+    const text: string = (open ?? '') + word.replaceAll('…', '')
+    if (word.endsWith('…')) open = text
+    else {
+      texts.push(text)
+      open = undefined
+    }
+  }
+  expect(open).toBeUndefined()
+  return texts
+}
+
+test.for([
+  ['one message in each WebSocket message', textCodec],
+  ['messages packed into, and spread over, WebSocket messages', lineCodec],
+] as const)('the order contract holds for any schedule: %s', ([, codec]) => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 25 }), fc.option(ending, { nil: undefined }), fc.array(step, { maxLength: 8 }), (steps, ending, afterwards) => {
+      const run = new Run(codec)
+      for (const step of steps) run.do(step)
+      if (ending) run.do(ending)
+      for (const step of afterwards) run.do(step)
+      run.finish()
+    }),
+    { numRuns: 400 },
+  )
+})
