@@ -35,9 +35,10 @@ export class AttemptHold implements Hold {
 
   /** Calls `onAttempt` in place of each attempt of a socket that is about to connect. */
   static watch(client: Socket, onAttempt: (attempt: Attempt) => void): void {
-    const attempted = (): void => {
+    const attempted = (_address: string, to: number | undefined): void => {
       const handle = handleOf(client)
-      if (!handle) return
+      // An IPC path has no port.
+      if (!handle || to === undefined) return
       const begin: NativeConnect = (request, address, port) => {
         delete handle.connect
         delete handle.connect6

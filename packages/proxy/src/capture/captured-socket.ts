@@ -101,7 +101,7 @@ export class CapturedSocket implements Inbound {
     upstream.once('error', failed).once('connect', connected)
     this.gone.addEventListener('abort', aborted)
     if (this.gone.aborted) aborted()
-    else connectDirectly(upstream, to ?? dial)
+    else begin(upstream, to ?? dial, failed)
     return promise
   }
 
@@ -140,6 +140,15 @@ export class CapturedSocket implements Inbound {
   readonly #closed = (): void => {
     const { host, port } = this.destination
     this.#gone.abort(new Error(`the client gave up its connection to ${host}:${port}`))
+  }
+}
+
+/** Options that make no sense, which only a target can give, fail as the rest does. */
+function begin(upstream: Socket, options: TcpNetConnectOpts, failed: (error: Error) => void): void {
+  try {
+    connectDirectly(upstream, options)
+  } catch (error) {
+    failed(error as Error)
   }
 }
 

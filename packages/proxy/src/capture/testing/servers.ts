@@ -13,10 +13,10 @@ export const realAuthority: Authority = Authority.create()
 /** A server on a free port, with all its connections under control. */
 export class TestServer implements AsyncDisposable {
   readonly sockets = new Set<Socket>()
-  readonly #server: Server
+  readonly server: Server
 
   private constructor(server: Server) {
-    this.#server = server
+    this.server = server
     server.on('connection', (socket: Socket) => {
       this.sockets.add(socket)
       socket.on('error', () => {}).on('close', () => this.sockets.delete(socket))
@@ -31,14 +31,14 @@ export class TestServer implements AsyncDisposable {
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port
+    return (this.server.address() as AddressInfo).port
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.sockets) socket.destroy()
-    if (!this.#server.listening) return
-    this.#server.close()
-    await once(this.#server, 'close')
+    if (!this.server.listening) return
+    this.server.close()
+    await once(this.server, 'close')
   }
 }
 
