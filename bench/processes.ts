@@ -36,9 +36,12 @@ export class Child {
     return reply as T
   }
 
+  /** Lets the child exit by itself, so that `--cpu-prof` writes its profile; one that hangs is killed. */
   async end(): Promise<void> {
-    this.#process.kill()
+    if (this.#process.connected) this.#process.disconnect()
+    const killer = setTimeout(() => this.#process.kill('SIGKILL'), 5000)
     await this.#exit
+    clearTimeout(killer)
   }
 }
 
