@@ -52,7 +52,7 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
   for (const [host, value] of Object.entries(intercept)) {
     if (typeof value !== 'boolean') throw new MidwireError('MIDWIRE_BAD_INPUT', `intercept[${JSON.stringify(host)}]: ${String(value)} — expected true or false`)
   }
-  return { codec: codec as Codec<unknown>, route, intercept, upstream, journalLimit, holdLimit, seed }
+  return { codec, route, intercept, upstream, journalLimit, holdLimit, seed }
 }
 
 function atLeast(name: string, value: number, least: number): void {

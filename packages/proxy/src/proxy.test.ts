@@ -54,7 +54,7 @@ const webSocketClients: [string, (url: string) => Promise<string>][] = [
     },
   ],
   ['global WebSocket', url => echoWith(new WebSocket(url))],
-  ['undici WebSocket', url => echoWith(new UndiciWebSocket(url) as unknown as WebSocket)],
+  ['undici WebSocket', url => echoWith(new UndiciWebSocket(url))],
 ]
 
 function echoWith(socket: WebSocket): Promise<string> {

@@ -69,7 +69,7 @@ describe('a client’s socket shows what it would without us', () => {
   test.each<[string, () => NetConnectOpts]>([
     ['to an address', () => ({ host: '127.0.0.1', port: echo.port })],
     ['to a name', () => ({ host: 'name.test', port: echo.port, lookup: lookupOf('127.0.0.1') })],
-    ['to a port alone', () => ({ port: echo.port, lookup: lookupOf('127.0.0.1') }) as NetConnectOpts],
+    ['to a port alone', () => ({ port: echo.port, lookup: lookupOf('127.0.0.1') })],
     ['to a port in a string', () => ({ host: '127.0.0.1', port: String(echo.port) }) as unknown as NetConnectOpts],
     [
       'to a name with several addresses, of which the second answers',

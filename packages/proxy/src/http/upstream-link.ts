@@ -27,7 +27,7 @@ export class UpstreamLink {
       maxHeaderSize,
       joinDuplicateHeaders: false,
     }
-    return new ExactRequest(options as unknown as string)
+    return new ExactRequest(options)
   }
 
   destroy(): void {

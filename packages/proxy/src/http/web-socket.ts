@@ -14,7 +14,7 @@ import type { Locus } from './http-connection.ts'
 import { rewriteRequest } from './rewritten-request.ts'
 import type { Target } from './target.ts'
 import { askToUpgrade, withHeader, writeSwitch } from './upgrade.ts'
-import { UpstreamLink } from './upstream-link.ts'
+import type { UpstreamLink } from './upstream-link.ts'
 
 /** What the HTTP connection that a WebSocket begins on lends it. */
 export interface Doorway {

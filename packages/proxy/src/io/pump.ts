@@ -68,7 +68,7 @@ export class Pump {
   }
 
   push(input: Unstamped): void {
-    this.#take({ ...input, at: this.#clock.now() } as Input)
+    this.#take({ ...input, at: this.#clock.now() })
   }
 
   /** Ends at once, whatever is under way. */

@@ -142,14 +142,14 @@ export const clients: readonly Client[] = [
     name: 'ws',
     takesOptions: true,
     ask: (origin, options = {}) =>
-      echo(new Ws(wsUrl(origin), { ...options, handshakeTimeout: options.timeout } as object) as unknown as BrowserSocket),
+      echo(new Ws(wsUrl(origin), { ...options, handshakeTimeout: options.timeout }) as unknown as BrowserSocket),
   },
   { name: 'WebSocket', takesOptions: false, ask: origin => echo(new WebSocket(wsUrl(origin))) },
   {
     name: "undici's WebSocket",
     takesOptions: true,
     ask: (origin, options = {}) =>
-      withAgent(options, dispatcher => echo(new undici.WebSocket(wsUrl(origin), { dispatcher }) as unknown as BrowserSocket)),
+      withAgent(options, dispatcher => echo(new undici.WebSocket(wsUrl(origin), { dispatcher }))),
   },
   {
     name: 'net and tls, imported by name',

@@ -69,7 +69,6 @@ export class VirtualWire {
   readonly outputs: Output[] = []
   now = 0
   readonly #written: Record<Side, Buffer[]> = { client: [], server: [] }
-  readonly #seen: Record<Side, Buffer> = { client: Buffer.alloc(0), server: Buffer.alloc(0) }
   readonly #marks: Record<Side, { at: number; text: string }[]> = { client: [], server: [] }
   #seed = 1
   #wake: number | undefined
