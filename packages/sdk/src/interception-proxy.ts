@@ -24,7 +24,6 @@ import { soughtClosing, soughtConnection, soughtEvent, soughtExchange, soughtMes
 import type { Closing } from './sought.ts'
 import { callSite } from './source-line.ts'
 import type { AbsenceOptions, Mark, WaitOptions } from './wait-options.ts'
-import { watchForRivals } from './rivals.ts'
 import { awaitRule, expectNone, seek } from './waits.ts'
 import type { WaitDesk } from './waits.ts'
 
@@ -249,7 +248,6 @@ function ruleDesk(desk: ProxyDesk): RuleDesk {
       const run = desk.engine().rules.add(rule)
       const state = desk.stateOf(rule.scope)
       state.runs.push(run)
-      if (rule.on === 'message') watchForRivals(desk, state, run)
       const isOwed = state.kind === 'test' && !rule.optional && rule.action.kind !== 'observe' && !desk.inHook(rule.scope)
       if (isOwed) state.owed.add(run)
       return run

@@ -22,8 +22,7 @@ afterEach(async () => {
 
 /** Runs `fn` as a test that must pass. */
 async function passes(fn: () => Promise<void>): Promise<void> {
-  const { thrown, errors } = await bed.run('a test', fn)
-  if (thrown !== undefined) throw thrown
+  const { errors } = await bed.run('a test', fn)
   expect(errors).toEqual([])
 }
 
@@ -123,10 +122,10 @@ describe('a message rule', () => {
     }))
 
   test('named is what its failures say', async () => {
-    const { thrown } = await bed.run('a test', async () => {
+    const { thrown } = await bed.runFailing('a test', async () => {
       await bed.proxy.onClientMessage({ n: 1 }).named('the first').optional().drop().waitForHit(2, { timeout: 1 })
     })
-    expect(thrown?.message).toMatch(/^"the first" \(rules\.test\.ts:\d+\) never acted within \d+ ms; expected twice\n/)
+    expect(thrown.message).toMatch(/^"the first" \(rules\.test\.ts:\d+\) never acted within \d+ ms; expected twice\n/)
   })
 })
 
@@ -319,14 +318,14 @@ describe('bad input is an error at its line', () => {
     ['a URL of no server', () => bed.proxy.onConnect().redirect('mailto:x'), 'redirect(url): expected a ws:, wss:, http: or https: URL'],
   ]
   test.each(cases)('%s', async (_what, call, message) => {
-    const { thrown } = await bed.run('a test', async () => void call())
-    expect(thrown?.message).toContain(message)
-    expect(thrown?.stack?.split('\n')[1]).toContain('rules.test.ts')
+    const { thrown } = await bed.runFailing('a test', async () => void call())
+    expect(thrown.message).toContain(message)
+    expect(thrown.stack?.split('\n')[1]).toContain('rules.test.ts')
     expect(thrown).toMatchObject({ code: 'MIDWIRE_BAD_INPUT' })
   })
 
   test('a follow-up in a later turn, when the rule may have acted', async () => {
-    const { thrown } = await bed.run('a test', async () => {
+    const { thrown } = await bed.runFailing('a test', async () => {
       const rule = bed.proxy.onMessage().drop()
       await Promise.resolve()
       rule.thenTerminate()

@@ -11,11 +11,14 @@ export const host = 'notes.example.com'
 export const url: string = `wss://${host}/v1`
 
 export interface TestRun {
-  /** What the function threw. */
-  readonly thrown: Error | undefined
   /** What `finishScope` returned. */
   readonly errors: readonly Error[]
   readonly scope: Scope
+}
+
+export interface FailedRun extends TestRun {
+  /** What the function threw. */
+  readonly thrown: Error
 }
 
 /** A small test runner on a real engine: runs functions as tests, each in a scope of its own. */
@@ -26,8 +29,10 @@ export interface TestBed<T> extends AsyncDisposable {
   readonly server: EchoServer
   readonly warnings: readonly string[]
   readonly late: readonly Error[]
-  /** Runs `fn` as a test, or as a block that others run in. */
+  /** Runs `fn` as a test, or as a block that others run in; throws what `fn` throws. */
   run(name: string, fn: (scope: Scope) => Promise<void>, options?: RunOptions): Promise<TestRun>
+  /** Runs `fn`, which must throw, as a test. */
+  runFailing(name: string, fn: (scope: Scope) => Promise<void>): Promise<FailedRun>
 }
 
 export interface RunOptions {
@@ -63,14 +68,26 @@ export async function startTestBed<T>(options: InterceptionOptions<T>, timeLeft?
     late,
     async run(name, fn, { kind = 'test', parent, inHook: hook = false } = {}) {
       const scope = control.openScope(name, kind, parent)
-      let thrown: Error | undefined
       inHook = hook
-      await engine
+      try {
+        await engine.run(scope, () => fn(scope))
+      } catch (error) {
+        await control.finishScope(scope, { failed: true })
+        throw error
+      }
+      return { scope, errors: await control.finishScope(scope, { failed: false }) }
+    },
+    async runFailing(name, fn) {
+      const scope = control.openScope(name, 'test')
+      const thrown = await engine
         .run(scope, () => fn(scope))
-        .catch((error: unknown) => {
-          thrown = error instanceof Error ? error : new Error(String(error))
-        })
-      return { thrown, scope, errors: await control.finishScope(scope, { failed: thrown !== undefined }) }
+        .then(
+          () => undefined,
+          (error: unknown) => error,
+        )
+      const errors = await control.finishScope(scope, { failed: true })
+      if (thrown instanceof Error) return { scope, errors, thrown }
+      throw new Error(`"${name}" was to throw`)
     },
     async [Symbol.asyncDispose]() {
       await engine.close()
