@@ -1,8 +1,11 @@
 import { createServer, type Server } from 'node:http'
+import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import { duplexPair } from 'node:stream'
-import { WebSocketServer } from 'ws'
+import type * as Ws from 'ws'
 import { Leg } from '../io/leg.ts'
+
+const require = createRequire(import.meta.url)
 
 /**
  * A server in memory that says its first messages and nothing more; it answers pings and close frames as any server does. It stands
@@ -10,13 +13,13 @@ import { Leg } from '../io/leg.ts'
  */
 export class ScriptedUpstream {
   readonly #server: Server
-  readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 0 })
+  #sockets: Ws.WebSocketServer | undefined
   readonly #scripts = new WeakMap<object, () => readonly (string | Uint8Array)[]>()
 
   constructor() {
     this.#server = createServer()
     this.#server.on('upgrade', (request, socket, head) => {
-      this.#sockets.handleUpgrade(request, socket, head, opened => {
+      this.#webSockets().handleUpgrade(request, socket, head, opened => {
         opened.on('error', () => {
           // What a client breaks is relayed to it as the close frame that follows.
         })
@@ -33,5 +36,12 @@ export class ScriptedUpstream {
     this.#scripts.set(far, firstMessages)
     this.#server.emit('connection', far)
     return new Leg(near as unknown as Socket)
+  }
+
+  /** Loading `ws` takes about a third of what the whole package takes, and few tests script a server. */
+  #webSockets(): Ws.WebSocketServer {
+    if (this.#sockets) return this.#sockets
+    const ws = require('ws') as typeof Ws
+    return (this.#sockets = new ws.WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 0 }))
   }
 }
