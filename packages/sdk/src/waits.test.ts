@@ -96,6 +96,20 @@ describe('a wait', () => {
       }
     }))
 
+  test('counts each connection as closed once, though both sides send a close frame and end', () =>
+    passes(async () => {
+      const { proxy } = bed
+      for (const code of [4001, 4002]) {
+        const client = await TestClient.open(url)
+        client.socket.close(code)
+        await client.closed
+        await proxy.waitFor(event => event.kind === 'end', { nth: code === 4001 ? 2 : 4 })
+      }
+      expect(await proxy.waitForClose(undefined, { nth: 2 })).toMatchObject({ code: 4002, from: 'client' })
+      expect(await proxy.waitForClose({ from: 'server' })).toMatchObject({ code: 4001 })
+      await expect(proxy.waitForClose({ code: 1006 }, { timeout: 1 })).rejects.toThrow('no close matched { code: 1006 }')
+    }))
+
   test('ends by its signal, with the signal’s reason', () =>
     passes(async () => {
       const abort = new AbortController()
@@ -139,8 +153,10 @@ describe('a wait', () => {
 
   test('that a test did not await is an error at its line, and no unhandled rejection', async () => {
     const { errors } = await bed.run('a test', async () => {
-      void bed.proxy.waitForConnection()
+      void bed.proxy.waitForConnection(undefined, { timeout: 1 })
     })
+    // By the end of this one the first would have timed out: nobody listens to it any more.
+    await bed.run('the next', () => expect(bed.proxy.waitForConnection({}, { timeout: 10 })).rejects.toThrow('no connection'))
     expect(errors).toHaveLength(1)
     expect(errors[0]).toMatchObject({ code: 'MIDWIRE_BAD_USE' })
     expect(errors[0]?.message).toMatch(
