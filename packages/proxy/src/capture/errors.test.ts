@@ -51,13 +51,13 @@ const failures: readonly Failure[] = [
   {
     name: 'several addresses that all refuse',
     origin: () => `http://all.test:${at.dead}`,
-    options: { lookup: lookupOf('127.0.0.1', '::1', '127.0.0.2') },
+    options: { lookup: lookupOf('127.0.0.1', '::1', '127.0.0.2'), autoSelectFamilyAttemptTimeout: 60_000 },
     seen: /"errors"/,
   },
   {
     name: 'several addresses that all refuse, with TLS',
     origin: () => `https://all.test:${at.dead}`,
-    options: { lookup: lookupOf('127.0.0.1', '::1'), ca },
+    options: { lookup: lookupOf('127.0.0.1', '::1'), ca, autoSelectFamilyAttemptTimeout: 60_000 },
     seen: /"errors"/,
   },
   {

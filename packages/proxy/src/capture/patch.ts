@@ -4,7 +4,7 @@ type AnyFunction = (this: never, ...args: never[]) => unknown
 
 /**
  * One method of a shared object, replaced and put back. While another library's replacement lies over ours, ours stays and passes
- * through; it goes at the first call that finds it uncovered.
+ * through; it goes, with all others that wait, at the first call of one of them that finds it uncovered.
  */
 export class Patch<F extends AnyFunction> {
   readonly #owner: object
@@ -13,6 +13,8 @@ export class Patch<F extends AnyFunction> {
   #before: PropertyDescriptor | undefined
   #ours: F | undefined
   #wanted = false
+  /** Those that could not be taken away yet. */
+  static readonly #covered = new Set<{ remove(): boolean }>()
 
   constructor(owner: object, name: string, make: (below: F) => F) {
     this.#owner = owner
@@ -22,12 +24,13 @@ export class Patch<F extends AnyFunction> {
 
   /** True while the replacement should act. It asks at each call, and passes through if not. */
   get wanted(): boolean {
-    if (!this.#wanted) this.remove()
+    if (!this.#wanted) for (const patch of Patch.#covered) patch.remove()
     return this.#wanted
   }
 
   apply(): void {
     this.#wanted = true
+    Patch.#covered.delete(this)
     // Still there, under another's.
     if (this.#before) return
     const before = Object.getOwnPropertyDescriptor(this.#owner, this.#name)
@@ -44,7 +47,11 @@ export class Patch<F extends AnyFunction> {
     this.#wanted = false
     if (!this.#before) return true
     const now: unknown = Object.getOwnPropertyDescriptor(this.#owner, this.#name)?.value
-    if (now !== this.#ours && now !== this.#before.value) return false
+    if (now !== this.#ours && now !== this.#before.value) {
+      Patch.#covered.add(this)
+      return false
+    }
+    Patch.#covered.delete(this)
     if (now === this.#ours) Object.defineProperty(this.#owner, this.#name, this.#before)
     this.#before = undefined
     return true

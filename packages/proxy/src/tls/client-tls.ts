@@ -1,4 +1,3 @@
-import { syncBuiltinESMExports } from 'node:module'
 import { Socket } from 'node:net'
 import tls from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
@@ -13,16 +12,23 @@ const NOT_FOR_UPSTREAM = [
   'ca', 'cert', 'key', 'pfx', 'passphrase', 'crl',
 ] as const // prettier-ignore
 
+type StartHandshake = (this: tls.TLSSocket) => void
+
 /** Knows the TLS options that clients gave, and which TLS socket lies over which. */
 export class ClientTls {
   readonly #trust: Trust
   readonly #over = new WeakMap<Socket, tls.TLSSocket>()
   readonly #under = new WeakMap<Socket, Socket>()
 
-  readonly #connect = new Patch(tls, 'connect', (below: typeof tls.connect) => {
-    const connecting = this.#connecting.bind(this)
-    const connect = (...args: Parameters<typeof tls.connect>): tls.TLSSocket => connecting(below, args)
-    return connect as typeof tls.connect
+  // Where `tls.connect` begins its handshake. Its name itself may have been imported, and kept, before we came.
+  readonly #start = new Patch<StartHandshake>(tls.TLSSocket.prototype, '_start', below => {
+    const begin = (socket: tls.TLSSocket): void => {
+      if (this.#start.wanted) this.#beginning(socket)
+    }
+    return function (this: tls.TLSSocket): void {
+      begin(this)
+      below.call(this)
+    }
   })
 
   constructor(trust: Trust) {
@@ -30,14 +36,11 @@ export class ClientTls {
   }
 
   watch(): void {
-    this.#connect.apply()
-    // `import { connect } from 'node:tls'` sees the change too.
-    syncBuiltinESMExports()
+    this.#start.apply()
   }
 
   unwatch(): void {
-    this.#connect.remove()
-    syncBuiltinESMExports()
+    this.#start.remove()
   }
 
   /** The options that the client gave for TLS on this connection, as the upstream leg takes them. */
@@ -90,25 +93,21 @@ export class ClientTls {
     return client instanceof tls.TLSSocket ? client : this.#over.get(client)
   }
 
-  #connecting(below: typeof tls.connect, args: Parameters<typeof tls.connect>): tls.TLSSocket {
-    const socket = below(...args)
-    if (!this.#connect.wanted) return socket
+  #beginning(socket: tls.TLSSocket): void {
     const options = connectOptionsOf(socket)
     if (options) this.#leaveIdentityToUpstream(options)
-    const base = options?.socket
-    if (base instanceof Socket) {
-      this.#over.set(base, socket)
-      this.#under.set(socket, base)
-      if (base.connecting) base.once('connect', () => lendPeerName(socket, base))
-      else lendPeerName(socket, base)
-    }
-    return socket
+    const base: unknown = Reflect.get(socket, '_parent')
+    if (!(base instanceof Socket) || this.#under.has(socket)) return
+    this.#over.set(base, socket)
+    this.#under.set(socket, base)
+    if (base.connecting) base.once('connect', () => lendPeerName(socket, base))
+    else lendPeerName(socket, base)
   }
 
   /** The server's identity is asked for once, of the server's own certificate: the client may expect that very one. */
   #leaveIdentityToUpstream(options: ConnectionOptions): void {
     const given = options.checkServerIdentity
-    if (!given) return
+    if (!given || original(given) !== given) return
     const check: typeof given = (host, certificate) => (this.#trust.issued(certificate) ? undefined : given(host, certificate))
     markReplacement(check, given)
     options.checkServerIdentity = check

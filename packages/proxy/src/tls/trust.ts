@@ -1,3 +1,4 @@
+import { syncBuiltinESMExports } from 'node:module'
 import tls from 'node:tls'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 import { Patch } from '../capture/patch.ts'
@@ -27,11 +28,14 @@ export class Trust {
   watch(): void {
     this.#defaults.watch()
     for (const patch of this.#patches) patch.apply()
+    // `import { createSecureContext } from 'node:tls'` sees the change too.
+    syncBuiltinESMExports()
   }
 
   unwatch(): void {
     this.#defaults.unwatch()
     for (const patch of this.#patches) patch.remove()
+    syncBuiltinESMExports()
   }
 
   add(authority: Authority): void {

@@ -15,6 +15,8 @@ export interface ClientOptions {
   readonly rejectUnauthorized?: boolean
   readonly family?: number
   readonly autoSelectFamily?: boolean
+  /** ms until the next address is tried. */
+  readonly autoSelectFamilyAttemptTimeout?: number
   /** ms until the client gives up connecting, by whatever means of its own. */
   readonly timeout?: number
 }
@@ -148,8 +150,7 @@ export const clients: readonly Client[] = [
   {
     name: "undici's WebSocket",
     takesOptions: true,
-    ask: (origin, options = {}) =>
-      withAgent(options, dispatcher => echo(new undici.WebSocket(wsUrl(origin), { dispatcher }))),
+    ask: (origin, options = {}) => withAgent(options, dispatcher => echo(new undici.WebSocket(wsUrl(origin), { dispatcher }))),
   },
   {
     name: 'net and tls, imported by name',
@@ -162,7 +163,7 @@ export const clients: readonly Client[] = [
   {
     name: "tls over the client's own socket",
     takesOptions: true,
-    ask: (origin, { lookup, family, autoSelectFamily, timeout, ...secure } = {}) =>
+    ask: (origin, { lookup, family, autoSelectFamily, autoSelectFamilyAttemptTimeout, timeout, ...secure } = {}) =>
       askRaw(origin, (host, port) => {
         const socket = netConnect({
           host,
@@ -171,6 +172,7 @@ export const clients: readonly Client[] = [
           ...(family && { family }),
           ...(timeout && { timeout }),
           ...(autoSelectFamily !== undefined && { autoSelectFamily }),
+          ...(autoSelectFamilyAttemptTimeout && { autoSelectFamilyAttemptTimeout }),
         })
         socket.on('timeout', () => socket.destroy(new Error('timed out')))
         return isTls(origin) ? tlsConnect({ ...secure, socket, servername: host }) : socket

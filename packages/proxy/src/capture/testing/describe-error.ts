@@ -1,7 +1,9 @@
+import { types } from 'node:util'
+
 /** All that a program can tell one error from another by, but for its stack. */
 export function describeError(error: unknown): unknown {
   if (typeof error !== 'object' || error === null) return error
-  if (!(error instanceof Error))
+  if (!types.isNativeError(error))
     return { type: error.constructor.name, error: describeError(Reflect.get(error, 'error')), message: Reflect.get(error, 'message') }
   const described: Record<string, unknown> = { type: error.constructor.name, name: error.name, message: error.message }
   for (const key of Object.getOwnPropertyNames(error)) {
