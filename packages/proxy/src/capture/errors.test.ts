@@ -157,7 +157,8 @@ afterAll(async () => {
   setDefaultCACertificates(defaults)
 })
 
-describe.each(clients)('$name fails as without us on', client => {
+// Together, since many of them wait for a client to lose patience.
+describe.each(clients)('$name fails as without us on', { concurrent: true }, client => {
   test.each(failures.filter(failure => concerns(client, failure)))('$name', async failure => {
     const expected = direct.get(`${client.name}: ${failure.name}`)
     // Browsers' WebSockets say nothing of why.
