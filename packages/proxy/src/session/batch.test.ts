@@ -150,6 +150,13 @@ describe('one message in several WebSocket messages', () => {
   })
 })
 
+test('text and binary do not leave in one message', () => {
+  const wire = lines()
+  wire.rule(drop, { match: 'b' })
+  wire.bytes('client', wire.frame('client', 'a\nhe'), wire.frame('client', 'llo\nb\n', { opcode: 2 }))
+  expect(wire.seen('server')).toEqual(['a\n', 'b:hello\n'])
+})
+
 describe('what does not decode', () => {
   const picky = {
     name: 'picky',

@@ -153,6 +153,8 @@ describe('a close of our own', () => {
     const wire = new VirtualWire()
     wire.bytes('client', wire.closeFrame('client', 1001))
     wire.put({ kind: 'close', to: 'both', code: 4000, reason: '' })
+    // To the client it is the answer to its own close frame.
+    expect(wire.seen('client')).toEqual(['close:4000:', 'fin'])
     wire.bytes('server', wire.closeFrame('server', 1001))
     wire.put({ kind: 'end', from: 'server', how: 'fin' })
     wire.put({ kind: 'end', from: 'client', how: 'fin' })

@@ -81,6 +81,17 @@ describe('fragments', () => {
     expect(wire.seen('client')).toEqual(['ping:p'])
   })
 
+  test('a dropped message leaves nothing behind, wherever its fragments are cut', () => {
+    const source = new VirtualWire()
+    const whole = fragmented(source)
+    for (let at = 0; at <= whole.length; at++) {
+      const wire = new VirtualWire()
+      wire.rule({ kind: 'drop' })
+      for (const part of [whole.subarray(0, at), whole.subarray(at)]) if (part.length > 0) wire.bytes('server', part)
+      expect(wire.seen('client')).toEqual(['ping:p'])
+    }
+  })
+
   test('a changed message leaves as one frame, masked afresh towards the server (T61)', () => {
     const wire = new VirtualWire()
     wire.rule({ kind: 'patch', fn: value => `${String(value)}!` })
@@ -112,6 +123,33 @@ describe('fragments', () => {
     wire.bytes('server', frame.subarray(6))
     expect(wire.seen('client')).toEqual(['half and half'])
     expect(wire.messages()[0]?.delivered?.toString()).toBe('half and half')
+  })
+})
+
+describe('a message that is under way when something of our own is sent', () => {
+  const sendNow = (wire: VirtualWire): void => void wire.put({ kind: 'send', to: 'client', payload: wire.session.encode('client', 'mine'), place: 'now' })
+
+  test('keeps its fragments together, also when a rule came while the first was on its way', () => {
+    const wire = new VirtualWire()
+    const first = wire.frame('server', 'one', { fin: false })
+    wire.bytes('server', first.subarray(0, 4))
+    wire.rule({ kind: 'drop' }, never)
+    wire.bytes('server', first.subarray(4))
+    sendNow(wire)
+    expect(wire.seen('client')).toEqual(['one…'])
+    wire.bytes('server', wire.frame('server', 'two', { opcode: 0 }))
+    expect(wire.seen('client')).toEqual(['one…', '…two', 'mine'])
+  })
+
+  test('goes before it if it waited for its rest and the last rule has gone', () => {
+    const wire = new VirtualWire()
+    const rule = wire.rule({ kind: 'drop' }, never)
+    wire.bytes('server', wire.frame('server', 'one', { fin: false }))
+    wire.put({ kind: 'send', to: 'client', payload: wire.session.encode('client', 'mine'), place: 'tail' })
+    rule.dispose()
+    wire.put({ kind: 'rules' })
+    wire.bytes('server', wire.frame('server', 'two', { opcode: 0 }))
+    expect(wire.seen('client')).toEqual(['one…', '…two', 'mine'])
   })
 })
 

@@ -93,11 +93,9 @@ export class Gate {
     this.#weight += bytes
   }
 
-  /** Puts a stretch where `batch` is, or right behind it. */
-  follow(batch: Batch, stretch: Stretch, replace: boolean): void {
-    const at = this.#queue.indexOf(batch)
-    if (replace) this.#queue.splice(at, 1, stretch)
-    else this.#queue.splice(at + 1, 0, stretch)
+  /** Puts a stretch right behind `batch`. */
+  follow(batch: Batch, stretch: Stretch): void {
+    this.#queue.splice(this.#queue.indexOf(batch) + 1, 0, stretch)
   }
 
   /** Writes a message of our own at the next message boundary, overtaking what waits. */

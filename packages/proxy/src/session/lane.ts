@@ -204,7 +204,7 @@ export class Lane {
       if (isControl(head)) {
         if ((head & 0x0f) === Opcode.close) this.#close(bytes.subarray(start, end))
         else {
-          this.#ping(bytes, start, end, at)
+          this.#ping(bytes, start, end)
           controls = true
         }
         continue
@@ -314,13 +314,10 @@ export class Lane {
     else if (run) this.#host.ask(this, batch, slot, run)
   }
 
-  #ping(bytes: Buffer, start: number, end: number, at: number): void {
+  #ping(bytes: Buffer, start: number, end: number): void {
     const current = this.#current
     if (current?.kind === 'batch') (current.open.empty ? current.done : current.open).add(bytes, start, end, true)
-    else {
-      this.gate.drain(at)
-      this.gate.control(bytes, start, end)
-    }
+    else this.gate.control(bytes, start, end)
   }
 
   #close(frame: Buffer): void {
@@ -345,13 +342,9 @@ export class Lane {
     const inMessage = !batch.open.empty
     stretch.pieces.take(batch.open)
     batch.weight -= stretch.weight
-    const untouched = batch.slots.length === 0 && batch.done.empty
-    if (untouched) this.gate.follow(batch, stretch, true)
-    else {
-      batch.complete = true
-      if (this.#rest.length > 0) batch.leftover = { bytes: this.#rest, binary: batch.binary }
-      if (inMessage) this.gate.follow(batch, stretch, false)
-    }
+    batch.complete = true
+    if (this.#rest.length > 0) batch.leftover = { bytes: this.#rest, binary: batch.binary }
+    if (inMessage) this.gate.follow(batch, stretch)
     this.#current = inMessage ? stretch : undefined
   }
 

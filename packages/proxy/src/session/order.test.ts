@@ -239,6 +239,32 @@ describe('back-pressure', () => {
     expect(wire.seen('client')).toEqual(['h', 'a'.repeat(990), 'b', 'c'.repeat(10)])
   })
 
+  test.for<[name: string, prepare: (wire: VirtualWire) => void]>([
+    ['changed', wire => void wire.rule({ kind: 'replace', fn: value => value }, { match: (text: string) => text !== 'h' })],
+    ['released', wire => wire.release(wire.rule(hold, { match: 'first' }) && wire.send('server', 'first') && wire.messages()[0])],
+    ['set aside and released', wire => wire.release(wire.rule(setAside, { match: 'b'.repeat(500) }) && wire.send('server', 'b'.repeat(500)) && wire.messages()[0])],
+    ['released while it stood behind a held one', wire => {
+      const first = wire.rule(hold, { match: 'first' })
+      const aside = wire.rule(setAside, { match: 'b'.repeat(500) })
+      wire.send('server', 'first', 'b'.repeat(500))
+      wire.release(aside.held[0])
+      wire.release(first.held[0])
+    }],
+    ['relayed in parts', wire => wire.put({ kind: 'send', to: 'client', payload: wire.session.encode('client', 'x'), place: 'tail' })],
+  ])('what has left does not count: %s', ([, prepare]) => {
+    const wire = new VirtualWire({ holdLimit: 1000 })
+    prepare(wire)
+    for (let i = 0; i < 20; i++) {
+      const frame = wire.frame('server', 'a'.repeat(100))
+      wire.bytes('server', frame.subarray(0, 50))
+      wire.put({ kind: 'send', to: 'client', payload: wire.session.encode('client', 'x'), place: 'tail' })
+      wire.bytes('server', frame.subarray(50))
+    }
+    wire.rule(hold, { match: 'h' })
+    expect(wire.send('server', 'h', 'a'.repeat(900))).not.toContainEqual({ kind: 'pause', from: 'server' })
+    expect(wire.send('server', 'a'.repeat(100))).toContainEqual({ kind: 'pause', from: 'server' })
+  })
+
   test('a large message that is still arriving does not pause the sender whose rest it waits for', () => {
     const wire = new VirtualWire({ holdLimit: 1000 })
     wire.rule(drop, { match: 'nothing' })
