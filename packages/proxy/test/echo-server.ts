@@ -11,7 +11,9 @@ export interface EchoServer extends AsyncDisposable {
 }
 
 /** HTTP: answers method, URL and body as JSON. WebSocket: echoes each message. With `tls`, both over TLS. */
-export async function echoServer(options: { tls?: ServerOptions; perMessageDeflate?: boolean | PerMessageDeflateOptions } = {}): Promise<EchoServer> {
+export async function echoServer(
+  options: { tls?: ServerOptions; perMessageDeflate?: boolean | PerMessageDeflateOptions } = {},
+): Promise<EchoServer> {
   const server = options.tls ? createHttpsServer(options.tls) : createHttpServer()
   server.on('request', async (request, response) => {
     let body = ''

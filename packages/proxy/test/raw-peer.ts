@@ -15,7 +15,9 @@ export class RawPeer {
       this.#wake()
     })
     socket.on('end', () => this.#end('fin'))
-    socket.on('error', (error: NodeJS.ErrnoException) => this.#end(error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 'rst' : 'closed'))
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.#end(error.code === 'ECONNRESET' || error.code === 'EPIPE' ? 'rst' : 'closed'),
+    )
     socket.on('close', () => this.#end('closed'))
   }
 

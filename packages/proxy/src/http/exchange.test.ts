@@ -40,11 +40,15 @@ describe('heads are relayed as they came', () => {
 
   test('chunks and trailers come through, both ways', async () => {
     const { client, server } = await wire()
-    client.socket.write('POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: Check\r\n\r\n3\r\nabc\r\n0\r\nCheck: 1\r\n\r\n')
+    client.socket.write(
+      'POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: Check\r\n\r\n3\r\nabc\r\n0\r\nCheck: 1\r\n\r\n',
+    )
     const upstream = await server.accepted()
     expect(await upstream.takeThrough('Check: 1\r\n\r\n')).toContain('3\r\nabc\r\n0\r\nCheck: 1\r\n\r\n')
     upstream.socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nSum: 2\r\n\r\n')
-    expect(await client.untilText('Sum: 2\r\n\r\n')).toBe('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nSum: 2\r\n\r\n')
+    expect(await client.untilText('Sum: 2\r\n\r\n')).toBe(
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nSum: 2\r\n\r\n',
+    )
   })
 
   test('a response that ends with its connection does so at the client', async () => {
@@ -190,7 +194,11 @@ describe('upstream fails', () => {
     expect(await client.ended()).toBe('fin')
     expect(client.text).toBe('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf')
     const [request] = [...proxy.journal.read()].filter(event => event.kind === 'request')
-    expect(request?.exchange).toMatchObject({ response: { status: 200 }, responseBytes: 4, failure: expect.stringContaining('in the middle') })
+    expect(request?.exchange).toMatchObject({
+      response: { status: 200 },
+      responseBytes: 4,
+      failure: expect.stringContaining('in the middle'),
+    })
   })
 
   test('a malformed request is refused on its connection alone', async () => {

@@ -97,7 +97,10 @@ export class HttpConnection implements HttpClient, Doorway {
     if (scope === 'ended') return
     this.#hasSwitched = true
     const early = new EarlyBytes(this.leg.stream, head)
-    const settled = scope && isWebSocket(request) ? openWebSocket(this.#engine, this, request, early, scope, this.#options.locate('ws', request)) : this.#upgradeBlindly(request, early)
+    const settled =
+      scope && isWebSocket(request)
+        ? openWebSocket(this.#engine, this, request, early, scope, this.#options.locate('ws', request))
+        : this.#upgradeBlindly(request, early)
     settled.catch((error: unknown) => {
       this.#giveUp(error)
     })
@@ -200,7 +203,8 @@ export class HttpConnection implements HttpClient, Doorway {
   async #finishBlindly(request: IncomingMessage, early: EarlyBytes, link: UpstreamLink, answer: UpgradeAnswer): Promise<void> {
     if (answer.kind === 'failed') return this.leg.endLike(link.leg)
     const { response } = answer
-    if (answer.kind === 'refused' || (request.method === 'CONNECT' && response.statusCode !== 200)) return this.relayRefusal(request, early, response)
+    if (answer.kind === 'refused' || (request.method === 'CONNECT' && response.statusCode !== 200))
+      return this.relayRefusal(request, early, response)
     writeSwitch(this.leg, response, response.rawHeaders)
     if (answer.head.length > 0) link.leg.stream.unshift(answer.head)
     const head = early.take()

@@ -3,7 +3,10 @@ import type { RewritableHandshake } from '../rule/rule.ts'
 import type { Locus } from './http-connection.ts'
 
 /** Lets a rule's function change a handshake: only what it changed is written anew, all else leaves as it came. */
-export function rewriteRequest({ target, requestTarget, headers }: Locus, change: (request: RewritableHandshake) => void): Pick<Locus, 'requestTarget' | 'headers'> {
+export function rewriteRequest(
+  { target, requestTarget, headers }: Locus,
+  change: (request: RewritableHandshake) => void,
+): Pick<Locus, 'requestTarget' | 'headers'> {
   const before = { path: target.path, query: { ...target.query }, headers: grouped(headers) }
   const request = structuredClone(before)
   change(request)
@@ -13,7 +16,10 @@ export function rewriteRequest({ target, requestTarget, headers }: Locus, change
   const rawQuery = isSameQuery ? (at < 0 ? '' : requestTarget.slice(at)) : query === '' ? '' : `?${query}`
   const changed = `${request.path}${rawQuery}`
   if (!changed.startsWith('/') || /[\s\u0000-\u001f\u007f-\uffff]/.test(changed)) {
-    throw new MidwireError('MIDWIRE_BAD_INPUT', `rewrite() made the request-target ${JSON.stringify(changed)} — expected a path that begins with / and is percent-encoded`)
+    throw new MidwireError(
+      'MIDWIRE_BAD_INPUT',
+      `rewrite() made the request-target ${JSON.stringify(changed)} — expected a path that begins with / and is percent-encoded`,
+    )
   }
   return { requestTarget: changed, headers: mergeHeaders(headers, before.headers, request.headers) }
 }
@@ -42,7 +48,8 @@ function mergeHeaders(raw: readonly string[], before: Fields, after: Fields): st
     else if (!written.has(name)) for (const line of [after[name] ?? []].flat()) headers.push(field, line)
     written.add(name)
   }
-  for (const [name, value] of Object.entries(after)) if (!written.has(name.toLowerCase())) for (const line of [value ?? []].flat()) headers.push(name, line)
+  for (const [name, value] of Object.entries(after))
+    if (!written.has(name.toLowerCase())) for (const line of [value ?? []].flat()) headers.push(name, line)
   return headers
 }
 

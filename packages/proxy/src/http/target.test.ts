@@ -13,7 +13,11 @@ test('a target says what the client meant: the Host header, not the address its 
 })
 
 test('without a Host header the destination counts', () => {
-  expect(targetOf('http', false, { host: '::1', port: 8080 }, undefined, '/')).toMatchObject({ host: '::1', port: 8080, url: 'http://[::1]:8080/' })
+  expect(targetOf('http', false, { host: '::1', port: 8080 }, undefined, '/')).toMatchObject({
+    host: '::1',
+    port: 8080,
+    url: 'http://[::1]:8080/',
+  })
 })
 
 test('a query key named __proto__ is a key like any other', () => {

@@ -26,7 +26,13 @@ export function authority(host: string, port: number, secure: boolean): string {
 }
 
 /** The target of a request in origin form (RFC 9112 §3.2.1). `scheme` is 'http' or 'ws', to which an 's' is added if `secure`. */
-export function targetOf(scheme: 'http' | 'ws', secure: boolean, destination: Destination, hostHeader: string | undefined, requestTarget: string): Target {
+export function targetOf(
+  scheme: 'http' | 'ws',
+  secure: boolean,
+  destination: Destination,
+  hostHeader: string | undefined,
+  requestTarget: string,
+): Target {
   // The Host header is what the client meant: its socket may have been told another address.
   const named = hostHeader === undefined ? undefined : splitAuthority(hostHeader.trim(), secure ? 443 : 80)
   const { host, port } = named ?? destination

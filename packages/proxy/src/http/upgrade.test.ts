@@ -10,7 +10,8 @@ const accept = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo='
 const fromServer = Buffer.from('810548656c6c6f', 'hex')
 const fromClient = Buffer.from('818537fa213d7f9f4d5158', 'hex')
 
-const switching = (extra = ''): string => `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n${extra}\r\n`
+const switching = (extra = ''): string =>
+  `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n${extra}\r\n`
 
 interface Wire {
   readonly client: RawPeer
@@ -46,7 +47,9 @@ async function open(extra?: { request?: string; answer?: string }): Promise<Wire
 describe('the handshake reaches both sides as it was sent', () => {
   test('request line, query, header order, case and duplicates are byte-identical upstream (T42)', async () => {
     const { client, server, request } = await wire()
-    const head = request('Authorization: Basic eDp5\r\ncookie: a=1; b=2\r\nOrigin: https://x.test\r\nUSER-AGENT: odd/1\r\nX-Two: 1\r\nX-Two: 2\r\n')
+    const head = request(
+      'Authorization: Basic eDp5\r\ncookie: a=1; b=2\r\nOrigin: https://x.test\r\nUSER-AGENT: odd/1\r\nX-Two: 1\r\nX-Two: 2\r\n',
+    )
     client.socket.write(head)
     expect(await (await server.accepted()).takeThrough('\r\n\r\n')).toBe(head)
   })
@@ -62,7 +65,10 @@ describe('the handshake reaches both sides as it was sent', () => {
   })
 
   test('the journal knows URL, query with repeated keys, headers and subprotocol', async () => {
-    const { proxy, server } = await open({ request: 'Sec-WebSocket-Protocol: a, b\r\nX-Ably: 6\r\n', answer: 'Sec-WebSocket-Protocol: b\r\n' })
+    const { proxy, server } = await open({
+      request: 'Sec-WebSocket-Protocol: a, b\r\nX-Ably: 6\r\n',
+      answer: 'Sec-WebSocket-Protocol: b\r\n',
+    })
     expect(proxy.connections).toMatchObject([
       {
         id: 1,
@@ -203,7 +209,9 @@ describe('an upgrade that is no WebSocket (T49)', () => {
 
   test('is an ordinary request where upstream does not agree', async () => {
     const { client, server } = await wire()
-    client.socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n`)
+    client.socket.write(
+      `GET / HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n`,
+    )
     const upstream = await server.accepted()
     await upstream.takeThrough('\r\n\r\n')
     upstream.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')

@@ -13,7 +13,12 @@ export type UpgradeAnswer =
   | { readonly kind: 'failed'; readonly error: Error }
 
 /** Sends an upgrade request to upstream and tells how it was answered. */
-export function askToUpgrade(request: IncomingMessage, target: string, headers: readonly string[], link: UpstreamLink): Promise<UpgradeAnswer> {
+export function askToUpgrade(
+  request: IncomingMessage,
+  target: string,
+  headers: readonly string[],
+  link: UpstreamLink,
+): Promise<UpgradeAnswer> {
   return new Promise(resolve => {
     const onward = link.request(request.method ?? 'GET', target, headers)
     onward.on('upgrade', (response, _socket, head) => resolve({ kind: 'switched', response, head }))

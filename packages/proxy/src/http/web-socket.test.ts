@@ -35,7 +35,8 @@ async function wire(options: ProxyOptions = {}): Promise<Wire> {
     proxy,
     server,
     failures,
-    when: (match, action, times) => proxy.rules.add({ ...base, ...(times === undefined ? {} : { times }), on: 'handshake', match: createMatch(match), action }),
+    when: (match, action, times) =>
+      proxy.rules.add({ ...base, ...(times === undefined ? {} : { times }), on: 'handshake', match: createMatch(match), action }),
     whenConnecting: (match, action) => void proxy.rules.add({ ...base, on: 'connect', match: createMatch(match), action }),
   }
 }
@@ -170,8 +171,20 @@ describe('handshake phase: decided when the upgrade request has been read (T48)'
   })
 
   test.each([
-    ['throws', () => { throw new Error('oops') }, /oops/],
-    ['makes a request-target that no request can have', (request: { path: string }) => { request.path = 'no slash' }, /begins with \//],
+    [
+      'throws',
+      () => {
+        throw new Error('oops')
+      },
+      /oops/,
+    ],
+    [
+      'makes a request-target that no request can have',
+      (request: { path: string }) => {
+        request.path = 'no slash'
+      },
+      /begins with \//,
+    ],
   ])('a rewrite that %s fails its test, and the handshake goes on as it was', async (_, fn, message) => {
     const { when, server, failures } = await wire()
     when(undefined, { kind: 'rewrite', fn })
@@ -182,7 +195,12 @@ describe('handshake phase: decided when the upgrade request has been read (T48)'
 
   test('a match that throws fails its test, and the handshake goes on', async () => {
     const { when, failures } = await wire()
-    when(() => { throw new Error('bad predicate') }, { kind: 'reset' })
+    when(
+      () => {
+        throw new Error('bad predicate')
+      },
+      { kind: 'reset' },
+    )
     expect(await attempt()).toBe('open')
     expect(failures).toMatchObject([{ error: { code: 'MIDWIRE_RULE_FAILED', message: expect.stringContaining('bad predicate') } }])
   })
@@ -204,7 +222,16 @@ describe('handshake phase: decided when the upgrade request has been read (T48)'
 
 describe('accept: Midwire is the server', () => {
   test('no upstream is dialled; the first messages arrive, and the close is answered', async () => {
-    const { when, server } = await wire({ upstream: 'none', route: {}, codec: { name: 'text', stateless: true, decode: bytes => ({ messages: [{ value: bytes, bytes }], rest: bytes.subarray(0, 0) }), encode: (value: unknown) => String(value) } })
+    const { when, server } = await wire({
+      upstream: 'none',
+      route: {},
+      codec: {
+        name: 'text',
+        stateless: true,
+        decode: bytes => ({ messages: [{ value: bytes, bytes }], rest: bytes.subarray(0, 0) }),
+        encode: (value: unknown) => String(value),
+      },
+    })
     when({ host: 'nowhere.example.com' }, { kind: 'accept', messages: ['one', 'two'] })
     const socket = new WebSocket('wss://nowhere.example.com/', ['a', 'b'])
     const messages: string[] = []

@@ -21,5 +21,11 @@ export class Parked {
 
 /** The error of a connect that got no answer, as `net` makes it. */
 function timedOut(host: string, port: number): Error {
-  return Object.assign(new Error(`connect ETIMEDOUT ${host}:${port}`), { errno: -110, code: 'ETIMEDOUT', syscall: 'connect', address: host, port })
+  return Object.assign(new Error(`connect ETIMEDOUT ${host}:${port}`), {
+    errno: -110,
+    code: 'ETIMEDOUT',
+    syscall: 'connect',
+    address: host,
+    port,
+  })
 }

@@ -13,12 +13,16 @@ describe('what the first bytes say', () => {
     expect(classify(Buffer.from(line))).toEqual({ kind: 'http' })
   })
 
-  test.each(['PRI * HTTP/2.0\r\n\r\nSM\r\n', 'GET key\r\n', 'PING\r\n', '*1\r\n$4\r\nPING\r\n', '\u0010\u000c\u0000\u0004MQTT', 'get / HTTP/1.1\r\n'])(
-    '%j is neither TLS nor HTTP',
-    bytes => {
-      expect(classify(Buffer.from(bytes, 'latin1'))).toEqual({ kind: 'other' })
-    },
-  )
+  test.each([
+    'PRI * HTTP/2.0\r\n\r\nSM\r\n',
+    'GET key\r\n',
+    'PING\r\n',
+    '*1\r\n$4\r\nPING\r\n',
+    '\u0010\u000c\u0000\u0004MQTT',
+    'get / HTTP/1.1\r\n',
+  ])('%j is neither TLS nor HTTP', bytes => {
+    expect(classify(Buffer.from(bytes, 'latin1'))).toEqual({ kind: 'other' })
+  })
 
   test('a request line that never ends is given up', () => {
     expect(classify(Buffer.from(`GET /${'a'.repeat(70_000)}`))).toEqual({ kind: 'other' })

@@ -134,6 +134,9 @@ export class WireConnection implements Connection {
 
   #running(verb: string): Pump {
     if (this.#pump) return this.#pump
-    throw new MidwireError('MIDWIRE_BAD_USE', `${verb}() on connection ${this.id} (${this.url}), which is ${this.#state}; expected an open one`)
+    throw new MidwireError(
+      'MIDWIRE_BAD_USE',
+      `${verb}() on connection ${this.id} (${this.url}), which is ${this.#state}; expected an open one`,
+    )
   }
 }

@@ -89,7 +89,8 @@ export class ChunkRecord implements JournalRecord, MessageSource {
 
   events(): readonly TrafficEvent[] {
     if (!this.#traces) this.findings()
-    if (this.#traces) return this.#traces.map((trace, place) => this.#event(trace.kind === 'trace' ? this.#stub(trace, place) : trace, place))
+    if (this.#traces)
+      return this.#traces.map((trace, place) => this.#event(trace.kind === 'trace' ? this.#stub(trace, place) : trace, place))
     return (this.#events ??= this.findings().map((finding, place) => this.#event(finding, place)))
   }
 
@@ -128,7 +129,8 @@ export class ChunkRecord implements JournalRecord, MessageSource {
 
   #let(): void {
     this.#traces = (this.#findings ?? []).map(finding => {
-      if (!(finding instanceof JournalledMessage)) return 'payload' in finding ? { ...finding, payload: Uint8Array.from(finding.payload) } : finding
+      if (!(finding instanceof JournalledMessage))
+        return 'payload' in finding ? { ...finding, payload: Uint8Array.from(finding.payload) } : finding
       finding.evict()
       return { kind: 'trace', index: finding.index, binary: finding.binary }
     })

@@ -36,7 +36,10 @@ describe('order', () => {
     wire.send('client', 'fast')
     wire.now = 9
     wire.bytes('server', frame.subarray(4))
-    expect(wire.messages().map(message => [message.text, message.at])).toEqual([['fast', 0], ['slow', 9]])
+    expect(wire.messages().map(message => [message.text, message.at])).toEqual([
+      ['fast', 0],
+      ['slow', 9],
+    ])
   })
 
   test('after: only what came later than a mark, a message or an event', () => {
@@ -44,7 +47,8 @@ describe('order', () => {
     wire.send('client', 'a', 'b')
     const mark = wire.journal.mark()
     wire.send('client', 'c')
-    const after = (position: number): unknown[] => [...wire.journal.read({ after: position })].map(event => event.kind === 'message' && event.message.text)
+    const after = (position: number): unknown[] =>
+      [...wire.journal.read({ after: position })].map(event => event.kind === 'message' && event.message.text)
     expect(after(mark)).toEqual(['c'])
     expect(after(wire.messages()[0]!.seq)).toEqual(['b', 'c'])
     expect(after(wire.journal.mark())).toEqual([])
@@ -106,7 +110,8 @@ describe('the limit', () => {
 
   test('what has gone says so', () => {
     const [message] = crowded(5000).messages()
-    for (const look of [() => message?.value, () => message?.bytes, () => message?.text]) expect(look).toThrow(/message 0 from the client was seen, but its payload has left the journal: raise journalLimit/)
+    for (const look of [() => message?.value, () => message?.bytes, () => message?.text])
+      expect(look).toThrow(/message 0 from the client was seen, but its payload has left the journal: raise journalLimit/)
   })
 
   test('also what was read before goes', () => {
@@ -134,7 +139,10 @@ describe('the limit', () => {
     wire.bytes('client', wire.frame('client', 'beat', { opcode: 9 }))
     wire.bytes('server', wire.closeFrame('server', 4000, 'why'))
     for (let i = 0; i < 20; i++) wire.send('client', 'x'.repeat(1000))
-    expect(wire.events().slice(0, 2)).toMatchObject([{ kind: 'ping', payload: Uint8Array.from(Buffer.from('beat')) }, { kind: 'close', code: 4000, reason: 'why' }])
+    expect(wire.events().slice(0, 2)).toMatchObject([
+      { kind: 'ping', payload: Uint8Array.from(Buffer.from('beat')) },
+      { kind: 'close', code: 4000, reason: 'why' },
+    ])
   })
 
   test('a codec with state has counted its messages before they go', () => {

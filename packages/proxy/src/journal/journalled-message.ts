@@ -108,13 +108,15 @@ export class JournalledMessage implements Message {
   get bytes(): Uint8Array {
     if (this.#evicted) throw this.#gone()
     const bytes = this.bytesOrNothing
-    if (bytes === undefined) throw new MidwireError('MIDWIRE_CODEC', `message ${this.index} from the ${this.from} has no bytes: ${this.#undecodable}`)
+    if (bytes === undefined)
+      throw new MidwireError('MIDWIRE_CODEC', `message ${this.index} from the ${this.from} has no bytes: ${this.#undecodable}`)
     return bytes
   }
 
   /** Its bytes, where they are to be had. */
   get bytesOrNothing(): Uint8Array | undefined {
-    if (this.#bytes === undefined && this.#start !== elsewhere) this.#bytes = this.#source.bytes.subarray(this.#start, this.#start + this.#size)
+    if (this.#bytes === undefined && this.#start !== elsewhere)
+      this.#bytes = this.#source.bytes.subarray(this.#start, this.#start + this.#size)
     return this.#bytes
   }
 

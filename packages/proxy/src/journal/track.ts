@@ -154,9 +154,13 @@ export class Track implements AssemblySink {
     let size = rest.length
     for (const { bytes } of messages) size += bytes.length
     if (size !== input.length) {
-      throw new MidwireError('MIDWIRE_CODEC', `decode accounts for ${size} bytes of ${input.length}: the bytes of the messages and the rest must make up the input`)
+      throw new MidwireError(
+        'MIDWIRE_CODEC',
+        `decode accounts for ${size} bytes of ${input.length}: the bytes of the messages and the rest must make up the input`,
+      )
     }
-    if (!this.stateful && rest.length > 0) throw new MidwireError('MIDWIRE_CODEC', `decode left a rest of ${rest.length} bytes, but the codec is stateless`)
+    if (!this.stateful && rest.length > 0)
+      throw new MidwireError('MIDWIRE_CODEC', `decode left a rest of ${rest.length} bytes, but the codec is stateless`)
   }
 
   #found(binary: boolean, end: number, renewable: boolean): JournalledMessage {

@@ -17,7 +17,11 @@ function describe(value: unknown, depth: number): string {
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`
   if ('asymmetricMatch' in value) return describeMatcher(value)
   if (depth > 3) return '…'
-  if (Array.isArray(value)) return `[${value.slice(0, 12).map(item => describe(item, depth + 1)).join(', ')}${value.length > 12 ? ', …' : ''}]`
+  if (Array.isArray(value))
+    return `[${value
+      .slice(0, 12)
+      .map(item => describe(item, depth + 1))
+      .join(', ')}${value.length > 12 ? ', …' : ''}]`
   const entries = Object.entries(value).slice(0, 12)
   if (entries.length === 0) return '{}'
   return `{ ${entries.map(([key, item]) => `${/^[\w$]+$/.test(key) ? key : JSON.stringify(key)}: ${describe(item, depth + 1)}`).join(', ')} }`

@@ -108,7 +108,8 @@ function decide(run: RuleRun<MessageRule>, before: readonly FollowUp[], message:
 function patched(fn: (value: unknown, message: Message) => unknown, message: Message, court: Court): unknown {
   const value = court.freshValue(message)
   const returned = fn(value, message)
-  if (returned instanceof Promise) throw new MidwireError('MIDWIRE_BAD_INPUT', 'a patch must be done when it returns: it returned a promise; handle() may be asynchronous')
+  if (returned instanceof Promise)
+    throw new MidwireError('MIDWIRE_BAD_INPUT', 'a patch must be done when it returns: it returned a promise; handle() may be asynchronous')
   return returned === undefined ? value : returned
 }
 

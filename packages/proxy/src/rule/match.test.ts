@@ -2,7 +2,14 @@ import { describe, expect, test } from 'vitest'
 import { createMatch } from './match.ts'
 
 describe('a partial object', () => {
-  const seen = { action: 'ATTACH', channel: 'b', flags: 3, params: { rewind: '1', list: [1, { x: 1, y: 2 }] }, data: new Uint8Array([1, 2]), none: null }
+  const seen = {
+    action: 'ATTACH',
+    channel: 'b',
+    flags: 3,
+    params: { rewind: '1', list: [1, { x: 1, y: 2 }] },
+    data: new Uint8Array([1, 2]),
+    none: null,
+  }
   test.for<[match: object, matches: boolean]>([
     [{}, true],
     [{ action: 'ATTACH' }, true],

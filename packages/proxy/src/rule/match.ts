@@ -10,7 +10,15 @@ export interface AsymmetricMatcher {
 }
 
 /** What a test writes where a match is expected: a partial object or a literal, a predicate, or nothing. */
-export type MatchInput<V = unknown, M = unknown> = ((value: V, subject: M) => unknown) | object | string | number | bigint | boolean | null | undefined
+export type MatchInput<V = unknown, M = unknown> =
+  | ((value: V, subject: M) => unknown)
+  | object
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | undefined
 
 /**
  * Builds a match. Objects are deep subsets, arrays match element by element, a RegExp matches strings, asymmetric matchers

@@ -12,11 +12,31 @@ type Fate = (typeof fates)[number]
 
 const side = fc.constantFrom<Side>('client', 'server')
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('send' as const), from: side, fates: fc.array(fc.constantFrom(...fates), { minLength: 1, maxLength: 4 }), fragments: fc.integer({ min: 1, max: 3 }), pings: fc.boolean(), cut: fc.nat(400) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('send' as const),
+      from: side,
+      fates: fc.array(fc.constantFrom(...fates), { minLength: 1, maxLength: 4 }),
+      fragments: fc.integer({ min: 1, max: 3 }),
+      pings: fc.boolean(),
+      cut: fc.nat(400),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('ping' as const), from: side }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('decide' as const), which: fc.nat(), verdict: fc.constantFrom('pass', 'drop', 'replace', 'hold', 'throw', 'nothing') }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('decide' as const),
+      which: fc.nat(),
+      verdict: fc.constantFrom('pass', 'drop', 'replace', 'hold', 'throw', 'nothing'),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('release' as const), which: fc.nat() }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('inject' as const), to: side, place: fc.constantFrom('tail' as const, 'now' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('inject' as const), to: side, place: fc.constantFrom('tail' as const, 'now' as const) }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.nat(60) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('rules' as const), on: fc.boolean() }) },
 )
@@ -58,7 +78,15 @@ class Run {
         this.wire.rule({ kind: 'hold', others: 'pass' }, starts('S')),
         this.wire.ask(starts('A')),
         this.wire.rule({ kind: 'delay', ms: 25 }, starts('L')),
-        this.wire.rule({ kind: 'patch', fn: () => { throw new Error('broken') } }, starts('T')),
+        this.wire.rule(
+          {
+            kind: 'patch',
+            fn: () => {
+              throw new Error('broken')
+            },
+          },
+          starts('T'),
+        ),
       ]
       this.#rules = () => runs.forEach(run => run.dispose())
     } else {
@@ -188,7 +216,10 @@ class Run {
 
     const content = words.filter(word => !word.startsWith('ping') && !word.startsWith('close') && word !== 'fin' && word !== 'rst')
     const texts = joinFragments(content)
-    const names = texts.join(this.#lines ? '' : '\n').split('\n').filter(name => name !== '')
+    const names = texts
+      .join(this.#lines ? '' : '\n')
+      .split('\n')
+      .filter(name => name !== '')
     expect(new Set(names).size).toBe(names.length)
 
     const own = names.filter(name => name.startsWith('I'))
@@ -238,13 +269,18 @@ test.for([
   ['messages packed into, and spread over, WebSocket messages', lineCodec],
 ] as const)('the order contract holds for any schedule: %s', ([, codec]) => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 25 }), fc.option(ending, { nil: undefined }), fc.array(step, { maxLength: 8 }), (steps, ending, afterwards) => {
-      const run = new Run(codec)
-      for (const step of steps) run.do(step)
-      if (ending) run.do(ending)
-      for (const step of afterwards) run.do(step)
-      run.finish()
-    }),
+    fc.property(
+      fc.array(step, { maxLength: 25 }),
+      fc.option(ending, { nil: undefined }),
+      fc.array(step, { maxLength: 8 }),
+      (steps, ending, afterwards) => {
+        const run = new Run(codec)
+        for (const step of steps) run.do(step)
+        if (ending) run.do(ending)
+        for (const step of afterwards) run.do(step)
+        run.finish()
+      },
+    ),
     { numRuns: 400 },
   )
 })

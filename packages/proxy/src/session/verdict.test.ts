@@ -7,7 +7,10 @@ const hold = { kind: 'hold', others: 'wait' } as const
 const json = {
   name: 'json',
   stateless: true,
-  decode: (bytes: Uint8Array) => ({ messages: [{ value: JSON.parse(Buffer.from(bytes).toString()) as unknown, bytes }], rest: Buffer.alloc(0) }),
+  decode: (bytes: Uint8Array) => ({
+    messages: [{ value: JSON.parse(Buffer.from(bytes).toString()) as unknown, bytes }],
+    rest: Buffer.alloc(0),
+  }),
   encode: (value: unknown) => JSON.stringify(value),
 }
 
@@ -33,11 +36,38 @@ test('a patch changes a value of its own, or returns one', () => {
 })
 
 test.for<[name: string, action: Parameters<VirtualWire['rule']>[0], error: RegExp]>([
-  ['a patch that throws', { kind: 'patch', fn: () => { throw new Error('broken patch') } }, /broken patch/],
+  [
+    'a patch that throws',
+    {
+      kind: 'patch',
+      fn: () => {
+        throw new Error('broken patch')
+      },
+    },
+    /broken patch/,
+  ],
   ['a patch that returns a promise', { kind: 'patch', fn: async () => 1 }, /a patch must be done when it returns/],
-  ['a replacement that throws', { kind: 'replace', fn: () => { throw new Error('broken replacement') } }, /broken replacement/],
+  [
+    'a replacement that throws',
+    {
+      kind: 'replace',
+      fn: () => {
+        throw new Error('broken replacement')
+      },
+    },
+    /broken replacement/,
+  ],
   ['a replacement without a JSON form', { kind: 'replace', fn: () => undefined }, /encoded a value as undefined/],
-  ['an observer that throws', { kind: 'observe', fn: () => { throw new Error('broken observer') } }, /broken observer/],
+  [
+    'an observer that throws',
+    {
+      kind: 'observe',
+      fn: () => {
+        throw new Error('broken observer')
+      },
+    },
+    /broken observer/,
+  ],
 ])('%s fails with its rule and message, and the message passes', ([, action, error]) => {
   const wire = new VirtualWire({ codec: json })
   const rule = wire.rule(action)
@@ -52,7 +82,14 @@ test.for<[name: string, action: Parameters<VirtualWire['rule']>[0], error: RegEx
 test('a predicate that throws fails, and the other rules are asked all the same', () => {
   const wire = new VirtualWire()
   const older = wire.rule({ kind: 'drop' }, { match: 'b' })
-  wire.rule({ kind: 'drop' }, { match: () => { throw new Error('broken predicate') } })
+  wire.rule(
+    { kind: 'drop' },
+    {
+      match: () => {
+        throw new Error('broken predicate')
+      },
+    },
+  )
   wire.send('client', 'a', 'b')
   expect(wire.failures()).toEqual(['broken predicate', 'broken predicate'])
   expect(wire.seen('server')).toEqual(['a'])
@@ -83,7 +120,11 @@ describe('what a message tells', () => {
     const wire = new VirtualWire()
     wire.rule({ kind: 'replace', fn: () => 'b' })
     wire.send('client', 'a')
-    expect(told(wire.messages()[0]!)).toEqual({ verdict: { kind: 'replace', value: 'b' }, decidedBy: 'onMessage (wire.test.ts:7)', delivered: 'b' })
+    expect(told(wire.messages()[0]!)).toEqual({
+      verdict: { kind: 'replace', value: 'b' },
+      decidedBy: 'onMessage (wire.test.ts:7)',
+      delivered: 'b',
+    })
   })
 
   test('held: decided, and not delivered before its release', async () => {
@@ -91,7 +132,11 @@ describe('what a message tells', () => {
     const rule = wire.rule(hold, { match: 'a' })
     wire.send('client', 'a', 'b')
     const [held, behind] = wire.messages()
-    expect(told(held!)).toEqual({ verdict: { kind: 'hold', others: 'wait' }, decidedBy: 'onMessage (wire.test.ts:7)', delivered: undefined })
+    expect(told(held!)).toEqual({
+      verdict: { kind: 'hold', others: 'wait' },
+      decidedBy: 'onMessage (wire.test.ts:7)',
+      delivered: undefined,
+    })
     expect(told(behind!)).toEqual({ verdict: { kind: 'pass' }, decidedBy: undefined, delivered: undefined })
     expect(rule.held).toEqual([held])
     const delivery = behind?.whenDelivered

@@ -135,31 +135,36 @@ const generatedFrame = fc.record({
 
 test('reading what was written gives it back, however it is cut', () => {
   fc.assert(
-    fc.property(fc.constantFrom<Side>('client', 'server'), fc.array(generatedFrame, { maxLength: 12 }), fc.array(fc.nat(2000)), (from, generated, cuts) => {
-      const frames: Buffer[] = []
-      const expected: string[] = []
-      for (const { control, payload, fragments, key } of generated) {
-        const masked = from === 'client' ? key : undefined
-        if (control !== undefined) {
-          const short = payload.subarray(0, 125)
-          frames.push(writeFrame({ opcode: control, payload: short, key: masked }))
-          expected.push(`0x${control.toString(16)} ${Buffer.from(short).toString()}`)
-          continue
+    fc.property(
+      fc.constantFrom<Side>('client', 'server'),
+      fc.array(generatedFrame, { maxLength: 12 }),
+      fc.array(fc.nat(2000)),
+      (from, generated, cuts) => {
+        const frames: Buffer[] = []
+        const expected: string[] = []
+        for (const { control, payload, fragments, key } of generated) {
+          const masked = from === 'client' ? key : undefined
+          if (control !== undefined) {
+            const short = payload.subarray(0, 125)
+            frames.push(writeFrame({ opcode: control, payload: short, key: masked }))
+            expected.push(`0x${control.toString(16)} ${Buffer.from(short).toString()}`)
+            continue
+          }
+          const size = Math.ceil(payload.length / fragments)
+          for (let i = 0; i < fragments; i++) {
+            const part = payload.subarray(i * size, (i + 1) * size)
+            frames.push(writeFrame({ opcode: i === 0 ? 2 : 0, payload: part, fin: i === fragments - 1, key: masked }))
+          }
+          expected.push(`binary ${Buffer.from(payload).toString()}`)
         }
-        const size = Math.ceil(payload.length / fragments)
-        for (let i = 0; i < fragments; i++) {
-          const part = payload.subarray(i * size, (i + 1) * size)
-          frames.push(writeFrame({ opcode: i === 0 ? 2 : 0, payload: part, fin: i === fragments - 1, key: masked }))
-        }
-        expected.push(`binary ${Buffer.from(payload).toString()}`)
-      }
-      const whole = Buffer.concat(frames)
-      const at = [...new Set(cuts.map(cut => cut % (whole.length + 1)))].sort((a, b) => a - b)
-      const chunks = [...at, whole.length].map((end, i) => whole.subarray(at[i - 1] ?? 0, end)).filter(chunk => chunk.length > 0)
-      const { seen, passed, reader } = read(from, chunks)
-      expect(seen).toEqual(expected)
-      expect(passed).toEqual(whole)
-      expect(reader.messages).toBe(generated.filter(frame => frame.control === undefined).length)
-    }),
+        const whole = Buffer.concat(frames)
+        const at = [...new Set(cuts.map(cut => cut % (whole.length + 1)))].sort((a, b) => a - b)
+        const chunks = [...at, whole.length].map((end, i) => whole.subarray(at[i - 1] ?? 0, end)).filter(chunk => chunk.length > 0)
+        const { seen, passed, reader } = read(from, chunks)
+        expect(seen).toEqual(expected)
+        expect(passed).toEqual(whole)
+        expect(reader.messages).toBe(generated.filter(frame => frame.control === undefined).length)
+      },
+    ),
   )
 })

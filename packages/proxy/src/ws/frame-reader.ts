@@ -152,8 +152,10 @@ export class FrameReader {
     if (opcode >= 8 && (first & 0x80) === 0) return { what: `fragmented control frame, ${name}`, section: 'RFC 6455 §5.5' }
     if (opcode >= 8 && (second & 0x7f) > 125) return { what: `control frame over 125 bytes, ${name}`, section: 'RFC 6455 §5.5' }
     const fragmented = this.#table === this.#inside
-    if (opcode === Opcode.continuation && !fragmented) return { what: 'continuation frame with no message to continue', section: 'RFC 6455 §5.4' }
-    if (opcode !== Opcode.continuation && opcode < 8 && fragmented) return { what: `${name} inside a fragmented message`, section: 'RFC 6455 §5.4' }
+    if (opcode === Opcode.continuation && !fragmented)
+      return { what: 'continuation frame with no message to continue', section: 'RFC 6455 §5.4' }
+    if (opcode !== Opcode.continuation && opcode < 8 && fragmented)
+      return { what: `${name} inside a fragmented message`, section: 'RFC 6455 §5.4' }
     if ((first & 0x40) !== 0) return { what: `RSV1 set where nothing that was agreed defines it, ${name}`, section: 'RFC 6455 §5.2' }
     const masked = (second & 0x80) !== 0
     return { what: masked ? 'masked frame from a server' : 'unmasked frame from a client', section: 'RFC 6455 §5.1' }

@@ -13,8 +13,16 @@ test('subprotocols are read in order', () => {
 describe('the offer to upstream', () => {
   test.for<[name: string, offered: string | undefined, sent: string | undefined]>([
     ['nothing stays nothing', undefined, undefined],
-    ['ws and undici', 'permessage-deflate; client_max_window_bits', 'permessage-deflate; client_max_window_bits; server_no_context_takeover; client_no_context_takeover'],
-    ['what is asked already is not repeated', 'permessage-deflate; client_no_context_takeover', 'permessage-deflate; client_no_context_takeover; server_no_context_takeover'],
+    [
+      'ws and undici',
+      'permessage-deflate; client_max_window_bits',
+      'permessage-deflate; client_max_window_bits; server_no_context_takeover; client_no_context_takeover',
+    ],
+    [
+      'what is asked already is not repeated',
+      'permessage-deflate; client_no_context_takeover',
+      'permessage-deflate; client_no_context_takeover; server_no_context_takeover',
+    ],
     [
       'every alternative',
       'permessage-deflate; server_max_window_bits="10", PerMessage-Deflate',
@@ -26,7 +34,9 @@ describe('the offer to upstream', () => {
   })
 
   test('what is left out is said', () => {
-    expect(rewriteOffer('bbf-usp-protocol; a="b, c", permessage-deflate').notes).toEqual(['extension bbf-usp-protocol not offered upstream: only permessage-deflate can be relayed'])
+    expect(rewriteOffer('bbf-usp-protocol; a="b, c", permessage-deflate').notes).toEqual([
+      'extension bbf-usp-protocol not offered upstream: only permessage-deflate can be relayed',
+    ])
   })
 })
 
@@ -46,8 +56,11 @@ describe('the answer to the client (T44)', () => {
   })
 
   test('window sizes are kept', () => {
-    expect(rewriteAnswer('permessage-deflate; server_no_context_takeover; client_max_window_bits=10; server_max_window_bits=12', offer)).toMatchObject({
-      header: 'permessage-deflate; server_no_context_takeover; client_max_window_bits=10; server_max_window_bits=12; client_no_context_takeover',
+    expect(
+      rewriteAnswer('permessage-deflate; server_no_context_takeover; client_max_window_bits=10; server_max_window_bits=12', offer),
+    ).toMatchObject({
+      header:
+        'permessage-deflate; server_no_context_takeover; client_max_window_bits=10; server_max_window_bits=12; client_no_context_takeover',
       agreement: { deflate: true, clientWindowBits: 10, serverWindowBits: 12 },
     })
   })

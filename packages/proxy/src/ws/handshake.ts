@@ -9,7 +9,10 @@ export function acceptKey(key: string): string {
 
 /** The subprotocols of a Sec-WebSocket-Protocol header, in order (RFC 6455 §4.1). */
 export function parseProtocols(header: string | undefined): string[] {
-  return (header ?? '').split(',').map(name => name.trim()).filter(name => name !== '')
+  return (header ?? '')
+    .split(',')
+    .map(name => name.trim())
+    .filter(name => name !== '')
 }
 
 /** What both peers agreed on for this connection. */
@@ -46,7 +49,9 @@ const takeovers = ['server_no_context_takeover', 'client_no_context_takeover'] a
  */
 export function rewriteOffer(header: string | undefined): RewrittenOffer {
   const offered = parseExtensions(header)
-  const notes = offered.filter(extension => extension.name !== name).map(extension => `extension ${extension.name} not offered upstream: only ${name} can be relayed`)
+  const notes = offered
+    .filter(extension => extension.name !== name)
+    .map(extension => `extension ${extension.name} not offered upstream: only ${name} can be relayed`)
   const kept = offered.filter(extension => extension.name === name).map(withoutTakeover)
   return { header: kept.length === 0 ? undefined : formatExtensions(kept), notes }
 }
