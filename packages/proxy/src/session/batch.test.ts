@@ -182,7 +182,9 @@ describe('what does not decode', () => {
   })
 
   test('a codec that loses bytes is told so, and its messages pass', () => {
-    const wire = new VirtualWire({ codec: { ...picky, decode: (bytes: Uint8Array) => ({ messages: [{ value: 1, bytes: bytes.subarray(1) }], rest: Buffer.alloc(0) }) } })
+    const wire = new VirtualWire({
+      codec: { ...picky, decode: (bytes: Uint8Array) => ({ messages: [{ value: 1, bytes: bytes.subarray(1) }], rest: Buffer.alloc(0) }) },
+    })
     wire.rule(drop)
     wire.send('client', 'abc')
     expect(wire.seen('server')).toEqual(['abc'])

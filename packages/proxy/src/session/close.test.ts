@@ -278,7 +278,16 @@ describe('what follows a message', () => {
 
   test('thenSend: right behind the message, also where others came in the same chunk', () => {
     const wire = new VirtualWire()
-    wire.rule({ kind: 'observe', fn: () => {} }, { match: 'b', then: [{ kind: 'send', to: 'server', value: 's' }, { kind: 'send', to: 'client', value: 'c' }] })
+    wire.rule(
+      { kind: 'observe', fn: () => {} },
+      {
+        match: 'b',
+        then: [
+          { kind: 'send', to: 'server', value: 's' },
+          { kind: 'send', to: 'client', value: 'c' },
+        ],
+      },
+    )
     wire.send('client', 'a', 'b', 'c')
     expect(wire.seen('server')).toEqual(['a', 'b', 's', 'c'])
     expect(wire.seen('client')).toEqual(['c'])

@@ -47,7 +47,11 @@ describe.for(transparent)('%s', ([, prepare]) => {
 
 describe('fragments', () => {
   const fragmented = (wire: VirtualWire): Buffer =>
-    Buffer.concat([wire.frame('server', 'one', { fin: false }), wire.frame('server', 'p', { opcode: 9 }), wire.frame('server', 'two', { opcode: 0 })])
+    Buffer.concat([
+      wire.frame('server', 'one', { fin: false }),
+      wire.frame('server', 'p', { opcode: 9 }),
+      wire.frame('server', 'two', { opcode: 0 }),
+    ])
 
   test('an untouched message keeps its boundaries, and a ping between them its place (T60)', () => {
     const wire = new VirtualWire()
@@ -127,7 +131,8 @@ describe('fragments', () => {
 })
 
 describe('a message that is under way when something of our own is sent', () => {
-  const sendNow = (wire: VirtualWire): void => void wire.put({ kind: 'send', to: 'client', payload: wire.session.encode('client', 'mine'), place: 'now' })
+  const sendNow = (wire: VirtualWire): void =>
+    void wire.put({ kind: 'send', to: 'client', payload: wire.session.encode('client', 'mine'), place: 'now' })
 
   test('keeps its fragments together, also when a rule came while the first was on its way', () => {
     const wire = new VirtualWire()
@@ -189,7 +194,12 @@ describe('text and binary (T64, T65)', () => {
 
   test('bytes that are not UTF-8 cannot replace a text', () => {
     const wire = new VirtualWire({
-      codec: { name: 'raw', stateless: true, decode: bytes => ({ messages: [{ value: bytes, bytes }], rest: Buffer.alloc(0) }), encode: value => value as Uint8Array },
+      codec: {
+        name: 'raw',
+        stateless: true,
+        decode: bytes => ({ messages: [{ value: bytes, bytes }], rest: Buffer.alloc(0) }),
+        encode: value => value as Uint8Array,
+      },
     })
     wire.rule({ kind: 'replace', fn: () => Buffer.from([0xff]) })
     wire.send('server', 'original')
@@ -221,7 +231,11 @@ describe('permessage-deflate (T66)', () => {
   test('a compressed message in fragments is one message', () => {
     const wire = new VirtualWire({ deflate: { deflate: true } })
     const bytes = deflate(Buffer.from('a long text, a long text'))
-    wire.bytes('server', wire.frame('server', bytes.subarray(0, 5), { rsv1: true, fin: false }), wire.frame('server', bytes.subarray(5), { opcode: 0 }))
+    wire.bytes(
+      'server',
+      wire.frame('server', bytes.subarray(0, 5), { rsv1: true, fin: false }),
+      wire.frame('server', bytes.subarray(5), { opcode: 0 }),
+    )
     expect(wire.messages()[0]?.text).toBe('a long text, a long text')
   })
 

@@ -222,7 +222,16 @@ export class Lane {
   }
 
   /** Takes a part of a data frame. `ended`: the frame ends with it. */
-  #take(bytes: Buffer, start: number, end: number, begins: boolean, ended: boolean, deciding: boolean, arrived: Arrivals, at: number): void {
+  #take(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    begins: boolean,
+    ended: boolean,
+    deciding: boolean,
+    arrived: Arrivals,
+    at: number,
+  ): void {
     const whole = ended && this.#last
     const message = whole ? arrived.next(end) : undefined
     // A message before this one, in the same chunk, has ended the connection.

@@ -242,14 +242,20 @@ describe('back-pressure', () => {
   test.for<[name: string, prepare: (wire: VirtualWire) => void]>([
     ['changed', wire => void wire.rule({ kind: 'replace', fn: value => value }, { match: (text: string) => text !== 'h' })],
     ['released', wire => wire.release(wire.rule(hold, { match: 'first' }) && wire.send('server', 'first') && wire.messages()[0])],
-    ['set aside and released', wire => wire.release(wire.rule(setAside, { match: 'b'.repeat(500) }) && wire.send('server', 'b'.repeat(500)) && wire.messages()[0])],
-    ['released while it stood behind a held one', wire => {
-      const first = wire.rule(hold, { match: 'first' })
-      const aside = wire.rule(setAside, { match: 'b'.repeat(500) })
-      wire.send('server', 'first', 'b'.repeat(500))
-      wire.release(aside.held[0])
-      wire.release(first.held[0])
-    }],
+    [
+      'set aside and released',
+      wire => wire.release(wire.rule(setAside, { match: 'b'.repeat(500) }) && wire.send('server', 'b'.repeat(500)) && wire.messages()[0]),
+    ],
+    [
+      'released while it stood behind a held one',
+      wire => {
+        const first = wire.rule(hold, { match: 'first' })
+        const aside = wire.rule(setAside, { match: 'b'.repeat(500) })
+        wire.send('server', 'first', 'b'.repeat(500))
+        wire.release(aside.held[0])
+        wire.release(first.held[0])
+      },
+    ],
     ['relayed in parts', wire => wire.put({ kind: 'send', to: 'client', payload: wire.session.encode('client', 'x'), place: 'tail' })],
   ])('what has left does not count: %s', ([, prepare]) => {
     const wire = new VirtualWire({ holdLimit: 1000 })
@@ -269,7 +275,8 @@ describe('back-pressure', () => {
     const wire = new VirtualWire({ holdLimit: 1000 })
     wire.rule(drop, { match: 'nothing' })
     const frame = wire.frame('server', 'x'.repeat(5000))
-    for (let at = 0; at < frame.length; at += 500) expect(wire.bytes('server', frame.subarray(at, at + 500)).map(output => output.kind)).not.toContain('pause')
+    for (let at = 0; at < frame.length; at += 500)
+      expect(wire.bytes('server', frame.subarray(at, at + 500)).map(output => output.kind)).not.toContain('pause')
     expect(wire.seen('client')).toEqual(['x'.repeat(5000)])
   })
 })

@@ -92,7 +92,15 @@ export class Session {
   #wake: number | undefined
 
   constructor(options: SessionOptions) {
-    const { connection, codec, journal, rules, messageLimit = 100 * 1024 * 1024, holdLimit = 16 * 1024 * 1024, closeTimeout = 2000 } = options
+    const {
+      connection,
+      codec,
+      journal,
+      rules,
+      messageLimit = 100 * 1024 * 1024,
+      holdLimit = 16 * 1024 * 1024,
+      closeTimeout = 2000,
+    } = options
     this.#connection = connection
     this.#codec = codec
     this.#journal = journal
@@ -104,7 +112,16 @@ export class Session {
     const gates = { client: new Gate('client', host, this.#outbox), server: new Gate('server', host, this.#outbox) }
     const leg = (side: Side): Leg => {
       const track = new Track({ connection, from: side, codec, protocol: options.protocol ?? connection.protocol, journal, messageLimit })
-      const lane = new Lane({ from: side, connection, rules, track, gate: gates[other(side)], deflate: options.deflate.deflate, messageLimit, host })
+      const lane = new Lane({
+        from: side,
+        connection,
+        rules,
+        track,
+        gate: gates[other(side)],
+        deflate: options.deflate.deflate,
+        messageLimit,
+        host,
+      })
       return { side, lane, gate: gates[side], track, inputEnded: false, outputEnded: false, closeSeen: false, paused: false }
     }
     this.#legs = { client: leg('client'), server: leg('server') }
@@ -125,7 +142,8 @@ export class Session {
 
   /** Takes an input and says what is to be done. Not to be called from within itself: queue what a rule's function asks for. */
   handle(input: Input): Output[] {
-    if (this.#busy) throw new MidwireError('MIDWIRE_BAD_USE', `a session takes one input at a time: '${input.kind}' came while another was being handled`)
+    if (this.#busy)
+      throw new MidwireError('MIDWIRE_BAD_USE', `a session takes one input at a time: '${input.kind}' came while another was being handled`)
     if (this.#phase === 'closed') return []
     this.#busy = true
     try {
@@ -229,7 +247,10 @@ export class Session {
     const { waiting } = this.#legs[other(leg.side)].gate
     if (!leg.paused && waiting > this.#holdLimit) {
       leg.paused = true
-      this.#event({ kind: 'note', text: `reading from the ${leg.side} stops: ${waiting} bytes wait behind a hold, the limit is ${this.#holdLimit}` })
+      this.#event({
+        kind: 'note',
+        text: `reading from the ${leg.side} stops: ${waiting} bytes wait behind a hold, the limit is ${this.#holdLimit}`,
+      })
       this.#outbox.push({ kind: 'pause', from: leg.side })
     } else if (leg.paused && waiting <= this.#holdLimit / 2) {
       leg.paused = false
@@ -309,9 +330,13 @@ export class Session {
     try {
       if (error !== undefined) throw error
       if (answer !== undefined && !isVerdict(answer)) {
-        throw new MidwireError('MIDWIRE_RULE_FAILED', 'a handler returned what is no verdict: expected pass, drop, delay, replace, hold, or undefined to pass')
+        throw new MidwireError(
+          'MIDWIRE_RULE_FAILED',
+          'a handler returned what is no verdict: expected pass, drop, delay, replace, hold, or undefined to pass',
+        )
       }
-      if (answer?.kind === 'replace') payload = encodePayload(this.#codec, answer.value, this.#legs[lane.from].track.context(slot.message.binary), slot.message)
+      if (answer?.kind === 'replace')
+        payload = encodePayload(this.#codec, answer.value, this.#legs[lane.from].track.context(slot.message.binary), slot.message)
       verdict = answer ?? pass
     } catch (failure) {
       this.#outbox.push({ kind: 'fail', rule: run.rule, error: failure, message: slot.message })
@@ -400,7 +425,8 @@ export class Session {
   }
 
   #enter(phase: Phase): void {
-    if (!steps[this.#phase].includes(phase)) throw new MidwireError('MIDWIRE_BAD_USE', `a session cannot go from ${this.#phase} to ${phase}`)
+    if (!steps[this.#phase].includes(phase))
+      throw new MidwireError('MIDWIRE_BAD_USE', `a session cannot go from ${this.#phase} to ${phase}`)
     this.#phase = phase
   }
 }

@@ -192,7 +192,9 @@ export class VirtualWire {
   }
 
   failures(): string[] {
-    return this.outputs.flatMap(output => (output.kind === 'fail' ? [output.error instanceof Error ? output.error.message : String(output.error)] : []))
+    return this.outputs.flatMap(output =>
+      output.kind === 'fail' ? [output.error instanceof Error ? output.error.message : String(output.error)] : [],
+    )
   }
 }
 
@@ -222,7 +224,10 @@ function describe(bytes: Buffer, at: number, from: Side): { word: string; end: n
   const text = Buffer.from(payload).toString()
   switch (opcode) {
     case 8:
-      return { word: payload.length < 2 ? 'close' : `close:${Buffer.from(payload).readUInt16BE(0)}:${Buffer.from(payload).toString('utf8', 2)}`, end }
+      return {
+        word: payload.length < 2 ? 'close' : `close:${Buffer.from(payload).readUInt16BE(0)}:${Buffer.from(payload).toString('utf8', 2)}`,
+        end,
+      }
     case 9:
       return { word: `ping:${text}`, end }
     case 10:
