@@ -20,7 +20,7 @@ export function variantsOver(scheme: 'ws' | 'wss'): { variants: readonly string[
 
 /** The same target for each way in that has no rule. */
 export function withoutRule(target: Omit<Target, 'variant'>): readonly Target[] {
-  return ['Midwire urlFor', 'Midwire'].map(variant => ({ variant, ...target }))
+  return ['Midwire urlFor', 'Midwire', 'Midwire, journal full'].map(variant => ({ variant, ...target }))
 }
 
 export function withRule(target: Omit<Target, 'variant'>): readonly Target[] {

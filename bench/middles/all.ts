@@ -1,11 +1,11 @@
 import type { Middle } from '../middle.ts'
 import { direct } from './direct.ts'
-import { midwire, midwireUrl, midwireWithRule } from './midwire.ts'
+import { midwire, midwireFull, midwireUrl, midwireWithRule } from './midwire.ts'
 import { tcpPipe } from './tcp-pipe.ts'
 import { tlsPipe } from './tls-pipe.ts'
 import { wsEnds } from './ws-ends.ts'
 
-export const middles: readonly Middle[] = [direct, tcpPipe, tlsPipe, wsEnds, midwireUrl, midwire, midwireWithRule]
+export const middles: readonly Middle[] = [direct, tcpPipe, tlsPipe, wsEnds, midwireUrl, midwire, midwireFull, midwireWithRule]
 
 export function middleNamed(name: string): Middle {
   const found = middles.find(middle => middle.name === name)

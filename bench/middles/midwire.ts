@@ -12,6 +12,15 @@ export const midwire: Middle = {
   },
 }
 
+/** The same, with a journal that lets old payloads go all the time. */
+export const midwireFull: Middle = {
+  name: 'Midwire, journal full',
+  async start(upstream) {
+    const proxy = await startProxy({ codec: json(), adoptUnscoped: true, authority: upstream.authority, journalLimit: 1024 * 1024 })
+    return { url: upstream.url, stop: () => proxy.close() }
+  },
+}
+
 /** The same, with a rule that decodes every message of either side, finds that it matches, and looks at it. */
 export const midwireWithRule: Middle = {
   name: 'Midwire, JSON rule',

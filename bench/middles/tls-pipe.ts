@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
-import { connect, createServer } from 'node:tls'
+import { connect, createSecureContext, createServer } from 'node:tls'
 import { at, type Middle } from '../middle.ts'
 import { join } from './tcp-pipe.ts'
 
@@ -10,8 +10,8 @@ export const tlsPipe: Middle = {
   async start(upstream) {
     const sockets = new Set<Socket>()
     const { key, cert } = upstream.certificate
-    const ca = upstream.authority.cert
-    const target = { host: 'localhost', port: Number(new URL(upstream.url).port), ca, noDelay: true }
+    const secureContext = createSecureContext({ ca: upstream.authority.cert })
+    const target = { host: 'localhost', port: Number(new URL(upstream.url).port), secureContext, noDelay: true }
     const server = createServer({ key, cert, noDelay: true }, client => join(client, connect(target), sockets))
     server.listen({ port: 0, host: '127.0.0.1', backlog: 1024 })
     await once(server, 'listening')

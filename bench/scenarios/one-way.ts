@@ -1,5 +1,5 @@
 import type { Case, Target } from '../case.ts'
-import { Peer } from '../peer.ts'
+import { onOneConnection } from './one-connection.ts'
 import { variantsOver, withoutRule, withRule } from '../variants.ts'
 
 interface Load {
@@ -18,7 +18,7 @@ const loads: readonly Load[] = [
     unit: '/s',
     targets: [...withoutRule({ of: 'ratio', atLeast: 0.5 }), ...withRule({ of: 'value', atLeast: 400_000 })],
   },
-  { name: '1 MiB', size: 1_048_576, frames: 64, unit: 'MB/s', targets: withoutRule({ of: 'ratio', atLeast: 0.9 }) },
+  { name: '1 MiB', size: 1_048_576, frames: 32, unit: 'MB/s', targets: withoutRule({ of: 'ratio', atLeast: 0.9 }) },
 ]
 
 /** As many messages as will go through one connection, in one direction. */
@@ -29,23 +29,15 @@ export const oneWay: readonly Case[] = (['ws', 'wss'] as const).flatMap(scheme =
       unit,
       scheme,
       ...variantsOver(scheme),
+      variants: [...variantsOver(scheme).variants, 'Midwire, journal full'],
       targets,
-      async prepare(lane) {
-        const running = await lane.start()
-        const peer = await Peer.open(`${running.url}/${path}?size=${size}&frames=${frames}`, { ca: lane.upstream.authority.cert })
-        return {
-          async sample() {
-            const started = performance.now()
-            await peer[path](size, frames)
-            const seconds = (performance.now() - started) / 1000
-            return unit === '/s' ? frames / seconds : (frames * size) / 1e6 / seconds
-          },
-          async done() {
-            await peer.close()
-            await running.stop()
-          },
-        }
-      },
+      prepare: async lane =>
+        onOneConnection(lane, `/${path}?size=${size}&frames=${frames}`, async peer => {
+          const started = performance.now()
+          await peer[path](size, frames)
+          const seconds = (performance.now() - started) / 1000
+          return unit === '/s' ? frames / seconds : (frames * size) / 1e6 / seconds
+        }),
     })),
   ),
 )

@@ -1,5 +1,5 @@
 import type { Case } from '../case.ts'
-import { Peer } from '../peer.ts'
+import { onOneConnection } from './one-connection.ts'
 import { variantsOver, withoutRule, withRule } from '../variants.ts'
 
 const sizes = [
@@ -17,20 +17,12 @@ export const roundTrips: readonly Case[] = (['ws', 'wss'] as const).flatMap(sche
     scheme,
     ...variantsOver(scheme),
     targets: [...withoutRule({ of: 'ratio', atMost: 1.15 }), ...withRule({ of: 'ratio', atMost: 1.3 })],
-    async prepare(lane) {
-      const running = await lane.start()
-      const peer = await Peer.open(`${running.url}/echo?size=${size}`, { ca: lane.upstream.authority.cert })
-      return {
-        async sample() {
-          const started = performance.now()
-          await peer.echo(size, times)
-          return ((performance.now() - started) * 1000) / times
-        },
-        async done() {
-          await peer.close()
-          await running.stop()
-        },
-      }
-    },
+    prepare: async lane =>
+      onOneConnection(lane, `/echo?size=${size}`, async peer => {
+        await peer.echo(size, 5)
+        const started = performance.now()
+        await peer.echo(size, times)
+        return ((performance.now() - started) * 1000) / times
+      }),
   })),
 )
