@@ -1,6 +1,7 @@
 import http from 'node:http'
 import https from 'node:https'
-import { connect } from 'node:net'
+import { once } from 'node:events'
+import { connect, Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import * as undici from 'undici'
 import { WebSocket as Ws } from 'ws'
@@ -111,6 +112,22 @@ test('a request that waits for a socket is its own test’s, not that of the tes
   agent.destroy()
   expect(relay.inbounds.length).toBe(1)
   expect(relay.exchanges.toSorted()).toEqual(['GET /1 by one', 'GET /2 by two', 'GET /3 by one'])
+})
+
+test('a socket that is connected again starts counting again', async () => {
+  const socket = new Socket()
+  const ask = (path: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const createConnection = (): Socket => socket.connect(plain.port, '127.0.0.1')
+      http
+        .get({ path, createConnection, headers: { connection: 'close' } }, response => response.resume())
+        .on('close', resolve)
+        .on('error', reject)
+    })
+  await inScope(one, () => ask('/1'))
+  if (!socket.closed) await once(socket, 'close')
+  await inScope(two, () => ask('/2'))
+  expect(relay.exchanges).toEqual(['GET /1 by one', 'GET /2 by two'])
 })
 
 test('pipelined requests keep their owners', async () => {

@@ -289,6 +289,14 @@ describe('a target', () => {
     expect(seen).toBe(error)
   })
 
+  test('that fails a connection at once fails TLS in the same way', async () => {
+    const error = new Error('no')
+    await using _installed = await withTarget(new Puppeteer(inbound => inbound.fail(error)))
+    const socket = connectTls({ host: 'localhost', port: secure.port, servername: 'localhost', ca: realAuthority.certificate })
+    const [seen] = (await once(socket, 'error')) as [Error]
+    expect(seen).toBe(error)
+  })
+
   test('can accept without dialling, and the name need not exist', async () => {
     await using _installed = await withTarget(new Puppeteer(inbound => void inbound.accept().then(end => end.end('scripted'))))
     const socket = connect(443, 'main.realtime.example.com')

@@ -10,7 +10,7 @@ import { STEPS } from './hold.ts'
 import type { Hold } from './hold.ts'
 import type { Destination, Inbound } from './inbound.ts'
 import type { Loopback } from './loopback.ts'
-import { connectDirectly } from './nodes-connect.ts'
+import { connectUpstream } from './nodes-connect.ts'
 
 /** What captured sockets of a thread share. */
 export interface CaptureContext {
@@ -146,7 +146,7 @@ export class CapturedSocket implements Inbound {
 /** Options that make no sense, which only a target can give, fail as the rest does. */
 function begin(upstream: Socket, options: TcpNetConnectOpts, failed: (error: Error) => void): void {
   try {
-    connectDirectly(upstream, options)
+    connectUpstream(upstream, options)
   } catch (error) {
     failed(error as Error)
   }

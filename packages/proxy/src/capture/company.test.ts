@@ -1,7 +1,7 @@
 import { http as handle, HttpResponse, bypass } from 'msw'
 import { setupServer } from 'msw/node'
 import { Agent, request } from 'undici'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { realm } from './realm.ts'
 import { prepareCapture } from './reroute.ts'
 import { get } from './testing/get.ts'
@@ -123,6 +123,17 @@ describe('beside msw', () => {
     stopMsw()
     await expect(get(`http://127.0.0.1:${plain.port}/past`)).resolves.toBe('answer to /past')
     unplace()
+    expectNothingLeft()
+  })
+
+  test('msw on before our modules are loaded', async () => {
+    const stopMsw = startMsw()
+    vi.resetModules()
+    const { Relay: LoadedLater } = await import('./testing/relay.ts')
+    const relay = await LoadedLater.start()
+    await expectBothAtWork(relay)
+    await relay[Symbol.asyncDispose]()
+    stopMsw()
     expectNothingLeft()
   })
 

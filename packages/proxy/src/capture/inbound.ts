@@ -15,10 +15,11 @@ export interface Destination {
  * connecting, and the engine chooses between `accept` and `fail`.
  *
  * What the engine does with it, when no rule says otherwise: `dial()`; on failure `fail(error)` with that very error; on success
- * `accept(upstream)`, then attach listeners to both sockets in the same turn. If the client speaks first, with a ClientHello, TLS is
- * terminated with `authority.secureContextFor(serverName ?? destination.host)` on `accept`'s socket, and opened upstream with
- * `original(tls.connect)({ ...tlsOptions(), socket: upstream })` before the client's handshake is answered; its failure is `fail(error)`
- * again. `tlsObstacle()` says, by then, why the client would not believe us.
+ * `accept(upstream)`, then attach listeners to both sockets in the same turn. If the client speaks first, with a ClientHello, TLS is put
+ * on upstream with `tls.connect({ ...tlsOptions(), socket: upstream })`, whose failure is `fail(error)` again, and then taken off the
+ * client's end with `authority.secureContextFor(serverName ?? destination.host)`. `tlsObstacle()` says, by then, why the client would not
+ * believe us. An end that the raw socket has read before TLS is put over it is not seen by TLS: it must be passed on by hand. A server
+ * may also refuse a client's certificate after both handshakes (RFC 8446 §4.4.2): `fail(error)` serves then too.
  */
 export interface Inbound {
   readonly destination: Destination

@@ -8,6 +8,7 @@ export type Connect = (this: Socket, options: TcpNetConnectOpts, listener?: (...
 const atImport: Connect = original<Connect>(Socket.prototype.connect)
 
 let calls = 0
+const dialled = new WeakSet<Socket>()
 
 /** True if nobody has replaced `net.Socket.prototype.connect`. */
 export function isNodesOwn(connect: unknown): boolean {
@@ -17,6 +18,17 @@ export function isNodesOwn(connect: unknown): boolean {
 /** True while we are within Node's connect by our own call. */
 export function isOwnCall(): boolean {
   return calls > 0
+}
+
+/** True for a socket that the engine dialled for a client. */
+export function isDialled(socket: Socket): boolean {
+  return dialled.has(socket)
+}
+
+/** Connects a socket of the engine's own: it is never captured. */
+export function connectUpstream(socket: Socket, options: TcpNetConnectOpts, listener?: () => void): void {
+  dialled.add(socket)
+  connectDirectly(socket, options, listener)
 }
 
 /** Connects as Node itself would, whatever has been put over it. */

@@ -1,7 +1,7 @@
 import { type Socket, Socket as NetSocket, type TcpNetConnectOpts } from 'node:net'
 import type { Scope } from '../scope.ts'
 import type { Destination, Inbound } from './inbound.ts'
-import { original } from './original.ts'
+import { connectUpstream } from './nodes-connect.ts'
 
 /**
  * A client that was told to use the proxy, by URL or by CONNECT: it is connected already, so that a failure can only reset it, and
@@ -56,8 +56,7 @@ export function dialDirectly(to: TcpNetConnectOpts): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = new NetSocket({ allowHalfOpen: true })
     socket.once('error', reject)
-    const connect = original(NetSocket.prototype.connect) as (this: Socket, options: TcpNetConnectOpts, listener: () => void) => Socket
-    connect.call(socket, { ...to, noDelay: true }, () => {
+    connectUpstream(socket, { ...to, noDelay: true }, () => {
       socket.off('error', reject)
       resolve(socket)
     })

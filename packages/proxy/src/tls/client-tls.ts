@@ -2,6 +2,7 @@ import { Socket } from 'node:net'
 import tls from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
 import { markReplacement, original } from '../capture/original.ts'
+import { isDialled } from '../capture/nodes-connect.ts'
 import { Patch } from '../capture/patch.ts'
 import { MidwireError } from '../errors.ts'
 import type { Trust } from './trust.ts'
@@ -94,9 +95,11 @@ export class ClientTls {
   }
 
   #beginning(socket: tls.TLSSocket): void {
+    const base: unknown = Reflect.get(socket, '_parent')
+    // The upstream leg itself.
+    if (base instanceof Socket && isDialled(base)) return
     const options = connectOptionsOf(socket)
     if (options) this.#leaveIdentityToUpstream(options)
-    const base: unknown = Reflect.get(socket, '_parent')
     if (!(base instanceof Socket) || this.#under.has(socket)) return
     this.#over.set(base, socket)
     this.#under.set(socket, base)

@@ -8,8 +8,7 @@ import type { ConnectionOptions, SecureContext } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { prepareCapture } from '../capture/reroute.ts'
 import { Relay } from '../capture/testing/relay.ts'
-import { httpsServer, realAuthority } from '../capture/testing/servers.ts'
-import type { TestServer } from '../capture/testing/servers.ts'
+import { httpsServer, lookupOf, realAuthority, TestServer } from '../capture/testing/servers.ts'
 
 const defaults = tls.getCACertificates('default')
 
@@ -179,6 +178,14 @@ test('over the client’s own socket the identity asked for is that which Node w
   // Node asks for `localhost` where it was told neither a name nor a host.
   await expect(handshake({ socket: connectTcp(server.port, '127.0.0.1'), host: undefined, ca })).resolves.toBe('ok')
   await expect(handshake({ socket: connectTcp(server.port, '127.0.0.1'), host: 'other.test', ca })).resolves.toMatch(/ALTNAME_INVALID/)
+})
+
+test('a server with a leaf of our own authority is verified as any other', async () => {
+  await using relay = await Relay.start()
+  await using ours = await TestServer.listen(createHttpsServer(relay.authority.leaf('a.test')))
+  const options = { port: ours.port, lookup: lookupOf('127.0.0.1'), ca: relay.authority.certificate }
+  await expect(handshake({ ...options, host: 'a.test' })).resolves.toBe('ok')
+  await expect(handshake({ ...options, host: 'b.test' })).resolves.toMatch(/ALTNAME_INVALID/)
 })
 
 function fingerprint(): string {
