@@ -32,7 +32,8 @@ export interface Codec<T = unknown, S = unknown> {
   /** For transcripts and errors. */
   readonly name: string
   /**
-   * Every payload stands alone: `decode` needs no history and leaves no rest. Such payloads are decoded only when somebody looks.
+   * Every payload stands alone: `decode` needs no history and leaves no rest. Such payloads are decoded only when somebody looks;
+   * one that nobody looked at before it left the journal (`journalLimit`) counts as one message.
    * @default false
    */
   readonly stateless?: boolean

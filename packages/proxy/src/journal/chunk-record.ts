@@ -18,11 +18,11 @@ export type ControlFrame =
 /** What a chunk is found to hold, in order. */
 export type Finding = JournalledMessage | ControlFrame
 
-/** What is left of a message in memory when its payload has gone. */
-interface Trace {
-  readonly kind: 'trace'
-  readonly index: number
-  readonly binary: boolean
+/** What is left in memory when the payloads have gone: a letter for each finding, and what was no message. */
+export interface Trace {
+  readonly letters: string
+  readonly firstIndex: number
+  readonly controls: readonly ControlFrame[]
 }
 
 const empty = Buffer.alloc(0)
@@ -42,7 +42,7 @@ export class ChunkRecord implements JournalRecord, MessageSource {
   #bytes: Buffer
   #weight: number
   #findings: readonly Finding[] | undefined
-  #traces: readonly (ControlFrame | Trace)[] | undefined
+  #trace: Trace | undefined
   #events: readonly TrafficEvent[] | undefined
   #evicted = false
 
@@ -83,34 +83,39 @@ export class ChunkRecord implements JournalRecord, MessageSource {
 
   /** What it holds; made at the first call. */
   findings(): readonly Finding[] {
-    if (!this.#findings) this.#track.materialize(this)
+    if (!this.#findings && !this.#trace) this.#track.materialize(this)
     return this.#findings ?? []
   }
 
   events(): readonly TrafficEvent[] {
-    if (!this.#traces) this.findings()
-    if (this.#traces)
-      return this.#traces.map((trace, place) => this.#event(trace.kind === 'trace' ? this.#stub(trace, place) : trace, place))
-    return (this.#events ??= this.findings().map((finding, place) => this.#event(finding, place)))
+    const findings = this.findings()
+    if (this.#trace) return this.#recall(this.#trace).map((finding, place) => this.#event(finding, place))
+    return (this.#events ??= findings.map((finding, place) => this.#event(finding, place)))
   }
 
   /** Takes what its track found; `plain` is the chunk unmasked, `allocated` the bytes of payloads outside it. Returns the weight gained. */
   fill(plain: Buffer, findings: readonly Finding[], allocated: number): number {
     this.#findings = findings
-    if (this.#evicted) {
-      this.#let()
-      return 0
-    }
     this.#bytes = plain
     const gain = allocated + findings.length * findingWeight
     this.#weight += gain
     return gain
   }
 
+  /** Takes what its track could still find after its bytes were to go. */
+  reduce(trace: Trace): void {
+    // Joined strings are trees: this one is kept flat.
+    this.#trace = { ...trace, letters: Buffer.from(trace.letters, 'latin1').toString('latin1') }
+    this.#findings = undefined
+    this.#events = undefined
+    this.#bytes = empty
+    this.#weight = 0
+  }
+
   evict(): void {
     if (this.#evicted) return
     this.#evicted = true
-    if (this.#findings) this.#let()
+    if (this.#findings) this.#let(this.#findings)
     else this.#track.materialize(this)
   }
 
@@ -120,23 +125,33 @@ export class ChunkRecord implements JournalRecord, MessageSource {
     return finding instanceof JournalledMessage ? { ...base, kind: 'message', message: finding } : { ...base, ...finding }
   }
 
-  #stub({ index, binary }: Trace, place: number): JournalledMessage {
-    const message = new JournalledMessage(this, place, index, binary, 0, false)
-    message.settle(undefined)
-    message.evict()
-    return message
+  /** Messages that can only be counted, and the rest as it was. */
+  #recall({ letters, firstIndex, controls }: Trace): Finding[] {
+    let index = firstIndex
+    let control = 0
+    return Array.from(letters, (letter, place) => {
+      if (letter === 'c') return controls[control++]!
+      const message = new JournalledMessage(this, place, index++, letter === 'b', 0, false)
+      message.settle(undefined)
+      message.evict()
+      return message
+    })
   }
 
-  #let(): void {
-    this.#traces = (this.#findings ?? []).map(finding => {
-      if (!(finding instanceof JournalledMessage))
-        return 'payload' in finding ? { ...finding, payload: Uint8Array.from(finding.payload) } : finding
-      finding.evict()
-      return { kind: 'trace', index: finding.index, binary: finding.binary }
-    })
-    this.#findings = undefined
-    this.#events = undefined
-    this.#bytes = empty
-    this.#weight = 0
+  #let(findings: readonly Finding[]): void {
+    const controls: ControlFrame[] = []
+    let letters = ''
+    let firstIndex: number | undefined
+    for (const finding of findings) {
+      if (finding instanceof JournalledMessage) {
+        firstIndex ??= finding.index
+        finding.evict()
+        letters += finding.binary ? 'b' : 't'
+      } else {
+        controls.push('payload' in finding ? { ...finding, payload: Buffer.from(finding.payload) } : finding)
+        letters += 'c'
+      }
+    }
+    this.reduce({ letters, firstIndex: firstIndex ?? 0, controls })
   }
 }

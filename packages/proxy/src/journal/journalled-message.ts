@@ -59,15 +59,16 @@ export class JournalledMessage implements Message {
     this.#renewable = renewable
   }
 
-  /** Gives it what was decoded; `plain` is the chunk that its bytes may be a part of. */
-  fill(value: unknown, bytes: Uint8Array, plain: Buffer): void {
+  /** Gives it what was decoded. */
+  fill(value: unknown, bytes: Uint8Array): void {
     this.#value = value
     this.#bytes = bytes
-    if (bytes.buffer !== plain.buffer) return
-    const start = bytes.byteOffset - plain.byteOffset
-    if (start < 0 || start + bytes.length > plain.length) return
+  }
+
+  /** Tells where in its record its bytes are, so that it need not keep them. */
+  locate(start: number, size: number): void {
     this.#start = start
-    this.#size = bytes.length
+    this.#size = size
   }
 
   /** Says why it has no value; `bytes`, where they are to be had. */

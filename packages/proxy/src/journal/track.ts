@@ -49,6 +49,8 @@ export class Track implements AssemblySink {
   #plain: Buffer = Buffer.alloc(0)
   #findings: Finding[] = []
   #rests: Uint8Array[] = []
+  #letters = ''
+  #controls: ControlFrame[] = []
 
   constructor({ connection, from, codec, protocol, journal, messageLimit }: TrackOptions) {
     this.connection = connection
@@ -93,6 +95,12 @@ export class Track implements AssemblySink {
   }
 
   message(binary: boolean, payload: Buffer, problem: string | undefined, end: number): void {
+    if (this.#record?.evicted) {
+      this.#rest = empty
+      this.#letters += binary ? 'b' : 't'
+      this.#index++
+      return
+    }
     if (problem === undefined) this.#decode(binary, payload, end)
     else {
       this.#rest = empty
@@ -105,7 +113,11 @@ export class Track implements AssemblySink {
   }
 
   control(opcode: number, payload: Buffer): void {
-    this.#findings.push(controlFrame(opcode, payload))
+    const frame = controlFrame(opcode, payload)
+    if (this.#record?.evicted) {
+      this.#letters += 'c'
+      this.#controls.push(frame)
+    } else this.#findings.push(frame)
   }
 
   /** The chunk unmasked: the payloads to come are parts of it. */
@@ -114,16 +126,28 @@ export class Track implements AssemblySink {
   }
 
   #read(record: ChunkRecord): void {
+    if (record.evicted) return this.#count(record)
     const before = this.#assembler.allocated
     this.#record = record
     this.#findings = []
     this.#rests = []
-    this.#assembler.read(record.bytes, record.first, this, !record.evicted)
+    this.#assembler.read(record.bytes, record.first, this)
     this.rests = this.#rests
     const gain = record.fill(this.#plain, this.#findings, this.#assembler.allocated - before)
     this.#record = undefined
     this.#findings = []
-    if (gain > 0) this.#journal.weigh(gain)
+    this.#journal.weigh(gain)
+  }
+
+  /** Nobody has read it, and its bytes have to go: its messages are counted. */
+  #count(record: ChunkRecord): void {
+    const firstIndex = this.#index
+    this.#record = record
+    this.#letters = ''
+    this.#controls = []
+    this.#assembler.read(record.bytes, record.first, this, false)
+    record.reduce({ letters: this.#letters, firstIndex, controls: this.#controls })
+    this.#record = undefined
   }
 
   #decode(binary: boolean, payload: Buffer, end: number): void {
@@ -144,9 +168,17 @@ export class Track implements AssemblySink {
     const renewable = !this.stateful && messages.length === 1
     for (const { value, bytes } of messages) {
       const message = this.#found(binary, end, renewable)
-      message.fill(value, bytes, this.#plain)
+      message.fill(value, bytes)
+      if (bytes === payload && this.#assembler.direct) message.locate(end - bytes.length, bytes.length)
+      else this.#locate(message, bytes)
       this.#settle(message)
     }
+  }
+
+  #locate(message: JournalledMessage, bytes: Uint8Array): void {
+    const plain = this.#plain
+    const start = bytes.byteOffset - plain.byteOffset
+    if (bytes.buffer === plain.buffer && start >= 0 && start + bytes.length <= plain.length) message.locate(start, bytes.length)
   }
 
   /** The contract of Codec: the bytes of the messages and the rest make up the input. */

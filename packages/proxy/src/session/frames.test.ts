@@ -1,8 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { other } from '../side.ts'
 import type { Side } from '../side.ts'
 import { deflate } from '../ws/deflate.ts'
-import { VirtualWire } from './testing/virtual-wire.ts'
+import { lineCodec, textCodec, VirtualWire } from './testing/virtual-wire.ts'
 
 const sides: readonly Side[] = ['client', 'server']
 const never = { match: 'no such message' } as const
@@ -295,6 +296,37 @@ describe('what RFC 6455 forbids', () => {
     wire.release(rule.held[0])
     expect(wire.written('client')).toEqual(Buffer.concat([wire.frame('server', 'h'), bad, Buffer.from('anything')]))
     expect(wire.notes()).toEqual([expect.stringMatching(/the server broke RFC 6455 §5\.2 \(reserved opcode 0xb\)/)])
+  })
+})
+
+describe('whatever bytes come', () => {
+  const likelyFrames = fc.tuple(
+    fc.constantFrom(0x81, 0x82, 0x01, 0x00, 0x80, 0x89, 0x8a, 0x88, 0xc1, 0x8f),
+    fc.constantFrom(0, 1, 3, 125, 126, 127, 0x80, 0x83, 0xfe),
+    fc.uint8Array({ maxLength: 12 }),
+  )
+  const chunk = fc.oneof(
+    fc.uint8Array({ minLength: 1, maxLength: 40 }),
+    likelyFrames.map(([first, second, rest]) => Uint8Array.from([first, second, ...rest])),
+  )
+
+  test.for(transparent)('%s, they all go on, and nothing throws', ([, prepare]) => {
+    fc.assert(
+      fc.property(fc.constantFrom(...sides), fc.boolean(), fc.array(chunk, { minLength: 1, maxLength: 12 }), (from, compressed, chunks) => {
+        const wire = new VirtualWire({ deflate: { deflate: compressed }, codec: compressed ? lineCodec : textCodec })
+        prepare(wire)
+        for (const bytes of chunks) wire.bytes(from, bytes)
+        wire.put({ kind: 'end', from, how: 'fin' })
+        wire.events()
+        const written = wire.written(other(from))
+        const sent = Buffer.concat(chunks)
+        // Pings and pongs may have gone ahead of a message that never came to its end.
+        expect(Uint8Array.from(written).toSorted()).toEqual(Uint8Array.from(sent).toSorted())
+        expect(wire.failures()).toEqual([])
+        expect(wire.outputs.at(-1)).toEqual({ kind: 'end', to: other(from), how: 'fin' })
+      }),
+      { numRuns: 500 },
+    )
   })
 })
 

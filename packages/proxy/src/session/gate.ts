@@ -1,6 +1,5 @@
 import type { Message } from '../message.ts'
 import type { Payload } from '../rule/payload.ts'
-import type { FollowUp } from '../rule/rule.ts'
 import type { Side } from '../side.ts'
 import { Batch } from './element.ts'
 import type { Stretch } from './element.ts'
@@ -14,7 +13,7 @@ export interface GateHost {
   /** A whole message as one frame for `to`, compressed and masked as that takes. */
   frame(to: Side, payload: Payload, compressed: boolean): Buffer
   /** Does what rules want done right after a message, at a message boundary of `gate`. */
-  carryOut(gate: Gate, then: readonly FollowUp[]): void
+  carryOut(gate: Gate, slot: Slot): void
   closeWritten(gate: Gate, own: boolean): void
   endReached(gate: Gate, how: 'fin' | 'rst'): void
   injected(to: Side, what: string, bytes: Uint8Array): void
@@ -259,8 +258,8 @@ export class Gate {
       batch.done.write(this.to, this.#outbox)
       for (const { message } of slots) message.passed()
       this.#weight -= batch.weight
-      const then = slots[slots.length - 1]?.then ?? []
-      if (then.length > 0) this.#host.carryOut(this, then)
+      const last = slots[slots.length - 1]
+      if (last && last.then.length > 0) this.#host.carryOut(this, last)
       return 'gone'
     }
     const first = slots[blocking]
@@ -298,7 +297,7 @@ export class Gate {
       }
       if (slot.then.length > 0) {
         flush()
-        this.#host.carryOut(this, slot.then)
+        this.#host.carryOut(this, slot)
       }
     }
     flush()

@@ -7,7 +7,7 @@ import { Track } from '../journal/track.ts'
 import { isVerdict } from '../rule/judge.ts'
 import { encodePayload } from '../rule/payload.ts'
 import type { Payload } from '../rule/payload.ts'
-import type { FollowUp, MessageRule } from '../rule/rule.ts'
+import type { MessageRule } from '../rule/rule.ts'
 import type { RuleRun } from '../rule/rule-run.ts'
 import type { RuleSet } from '../rule/rule-set.ts'
 import { pass } from '../rule/verdict.ts'
@@ -207,7 +207,7 @@ export class Session {
         return over()
       },
       frame: (to, payload, compressed) => this.#frame(to, payload, compressed),
-      carryOut: (gate, then) => this.#carryOut(gate, then),
+      carryOut: (gate, slot) => this.#carryOut(gate, slot),
       closeWritten: (gate, own) => this.#closeWritten(this.#legs[gate.to], own),
       endReached: (gate, how) => this.#endLeg(this.#legs[gate.to], how),
       injected: (to, what, bytes) => this.#event({ kind: 'injected', to, what, bytes }),
@@ -284,11 +284,11 @@ export class Session {
     gate.drain(this.#now)
   }
 
-  #carryOut(gate: Gate, then: readonly FollowUp[]): void {
-    for (const step of then) {
+  #carryOut(gate: Gate, slot: Slot): void {
+    for (const step of slot.then) {
       switch (step.kind) {
         case 'send':
-          this.#followWith(gate, step.to, step.value)
+          this.#followWith(gate, slot, step.to, step.value)
           break
         case 'close':
           gate.closeNow(this.#closeFrame(gate.to, step.code, step.reason))
@@ -301,12 +301,12 @@ export class Session {
     }
   }
 
-  #followWith(gate: Gate, to: Side, value: unknown): void {
+  #followWith(gate: Gate, slot: Slot, to: Side, value: unknown): void {
     let payload: Payload
     try {
       payload = this.encode(to, value)
     } catch (error) {
-      this.#outbox.push({ kind: 'fail', rule: undefined, error, message: undefined })
+      this.#outbox.push({ kind: 'fail', rule: slot.run?.rule, error, message: slot.message })
       return
     }
     if (to === gate.to) gate.inject(this.#frame(to, payload, this.#deflate.deflate), payload)

@@ -96,6 +96,15 @@ test('a predicate that throws fails, and the other rules are asked all the same'
   expect(older.acted).toBe(1)
 })
 
+test('what cannot be encoded to follow a message fails with its rule, and the message is treated as decided', () => {
+  const wire = new VirtualWire()
+  const rule = wire.rule({ kind: 'drop' }, { then: [{ kind: 'send', to: 'client', value: 'a\ud800' }] })
+  wire.send('client', 'a')
+  expect(wire.outputs).toMatchObject([
+    { kind: 'fail', rule: rule.rule, message: { text: 'a' }, error: { message: expect.stringMatching(/lone surrogate/) } },
+  ])
+})
+
 describe('what a message tells', () => {
   const told = ({ verdict, decidedBy, delivered }: Message): unknown => ({ verdict, decidedBy, delivered: delivered?.toString() })
 

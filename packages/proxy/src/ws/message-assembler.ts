@@ -27,6 +27,8 @@ const empty = Buffer.alloc(0)
 export class MessageAssembler {
   /** Bytes of payload in buffers of their own, put together or inflated, since the start. */
   allocated = 0
+  /** The last payload given is a part of the chunk, and ends where its frame does. */
+  direct = false
   readonly #masked: boolean
   readonly #limit: number
   readonly #cursor = new FrameCursor()
@@ -94,7 +96,9 @@ export class MessageAssembler {
     if (this.#remaining === 0 && this.#last && this.#problem === undefined && this.#parts.length === 0 && !this.#compressed) {
       // The usual case: one frame in one chunk.
       this.#size = 0
+      this.direct = true
       sink.message(this.#binary, plain.subarray(start, end), undefined, end)
+      this.direct = false
       return
     }
     if (this.#problem === undefined && size > 0) this.#parts.push(plain.subarray(start, end))
