@@ -1,3 +1,5 @@
+import { isNativeError } from 'node:util/types'
+
 /** Stable codes of every error that Midwire raises; texts are for people and may change. */
 export type MidwireErrorCode =
   | 'MIDWIRE_BAD_INPUT' // an option, match, close code or reason that cannot be meant
@@ -22,4 +24,15 @@ export class MidwireError extends Error {
     this.name = `${new.target.name} [${code}]`
     this.code = code
   }
+}
+
+/** Whatever was thrown, as an error. Not by `instanceof`: under vmThreads Node's own errors are of another realm than the test's. */
+export function asError(thrown: unknown): Error {
+  if (isNativeError(thrown) || thrown instanceof Error) return thrown
+  return new Error(`${String(thrown)} was thrown, which is no Error`, { cause: thrown })
+}
+
+/** The text of whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  return isNativeError(thrown) || thrown instanceof Error ? thrown.message : String(thrown)
 }

@@ -9,7 +9,7 @@ import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
 import type { EngineFailure, Leak, ProxyEngine, ProxyOptions } from './engine.ts'
 import type { EngineContext } from './engine-context.ts'
-import { MidwireError } from './errors.ts'
+import { asError, messageOf, MidwireError } from './errors.ts'
 import { Exchanges } from './http/exchanges.ts'
 import { HttpFront } from './http/front.ts'
 import { HeldHandshakes } from './http/held-handshakes.ts'
@@ -202,7 +202,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   }
 
   open(inbound: Inbound): void {
-    takeIn(this, inbound).catch((error: unknown) => inbound.fail(error instanceof Error ? error : new Error(String(error))))
+    takeIn(this, inbound).catch((error: unknown) => inbound.fail(asError(error)))
   }
 
   isOwn({ host, port }: Destination): boolean {
@@ -261,7 +261,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
 
   readonly #matchFailed = (run: RuleRun<ConnectRule> | RuleRun<HandshakeRule>, error: unknown): void => {
     const { rule } = run
-    const text = `the match of ${rule.name ?? rule.start} threw: ${error instanceof Error ? error.message : String(error)}`
+    const text = `the match of ${rule.name ?? rule.start} threw: ${messageOf(error)}`
     this.fail({ scope: rule.scope, rule, message: undefined, error: new MidwireError('MIDWIRE_RULE_FAILED', text, { cause: error }) })
   }
 

@@ -16,7 +16,10 @@ export function parseUpstream(option: string, url: string): Upstream {
   try {
     parsed = new URL(url)
   } catch {
-    throw new MidwireError('MIDWIRE_BAD_INPUT', `${option}: ${JSON.stringify(url)} is no URL — expected one such as 'http://127.0.0.1:4000'`)
+    throw new MidwireError(
+      'MIDWIRE_BAD_INPUT',
+      `${option}: ${JSON.stringify(url)} is no URL — expected one such as 'http://127.0.0.1:4000'`,
+    )
   }
   const secure = parsed.protocol === 'https:' || parsed.protocol === 'wss:'
   if (!secure && parsed.protocol !== 'http:' && parsed.protocol !== 'ws:') {
@@ -31,7 +34,8 @@ export class Routes {
   readonly #everything: Upstream | undefined
 
   constructor(route: Readonly<Record<string, string>>, everything: Upstream | undefined) {
-    for (const [host, url] of Object.entries(route)) this.#byAuthority.set(host.toLowerCase(), parseUpstream(`route[${JSON.stringify(host)}]`, url))
+    for (const [host, url] of Object.entries(route))
+      this.#byAuthority.set(host.toLowerCase(), parseUpstream(`route[${JSON.stringify(host)}]`, url))
     this.#everything = everything
   }
 

@@ -37,7 +37,9 @@ describe('urlFor: a loopback URL that stands for an upstream', () => {
     socket.send('hello')
     expect(String((await once(socket, 'message'))[0])).toBe('hello')
     expect(server.handshakes).toMatchObject([{ url: '/socket?v=6', headers: { host: 'api.example.com' } }])
-    expect(proxy.connections).toMatchObject([{ id: 1, attempt: 1, url: 'wss://api.example.com/socket?v=6', host: 'api.example.com', state: 'open', query: { v: '6' } }])
+    expect(proxy.connections).toMatchObject([
+      { id: 1, attempt: 1, url: 'wss://api.example.com/socket?v=6', host: 'api.example.com', state: 'open', query: { v: '6' } },
+    ])
     socket.close()
     await once(socket, 'close')
   })
@@ -62,7 +64,9 @@ describe('urlFor: a loopback URL that stands for an upstream', () => {
     const client = await rawClient(Number(new URL(proxy.urlFor(`http://127.0.0.1:${dead.port}`)).port))
     client.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
     expect(await client.ended()).toBe('rst')
-    expect([...proxy.journal.read()]).toContainEqual(expect.objectContaining({ kind: 'note', text: expect.stringContaining('ECONNREFUSED') }))
+    expect([...proxy.journal.read()]).toContainEqual(
+      expect.objectContaining({ kind: 'note', text: expect.stringContaining('ECONNREFUSED') }),
+    )
   })
 })
 
@@ -70,7 +74,9 @@ describe('url: an HTTP proxy', () => {
   test('a request in absolute form goes out in origin form, without the fields meant for a proxy', async () => {
     const { server, proxy } = await between()
     const client = await rawClient(Number(new URL(proxy.url).port))
-    client.socket.write(`GET http://127.0.0.1:${server.port}/a?b HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nProxy-Connection: keep-alive\r\nX: 1\r\n\r\n`)
+    client.socket.write(
+      `GET http://127.0.0.1:${server.port}/a?b HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nProxy-Connection: keep-alive\r\nX: 1\r\n\r\n`,
+    )
     expect(await client.untilText('"url":"/a?b"')).toContain('HTTP/1.1 200 OK')
     const [request] = [...proxy.journal.read()].filter(event => event.kind === 'request')
     expect(request?.exchange.url).toBe(`http://127.0.0.1:${server.port}/a?b`)

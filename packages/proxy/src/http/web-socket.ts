@@ -1,7 +1,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import { parseUpstream, type Upstream } from '../capture/route.ts'
 import type { EngineContext } from '../engine-context.ts'
-import { MidwireError } from '../errors.ts'
+import { messageOf, MidwireError } from '../errors.ts'
 import type { Leg } from '../io/leg.ts'
 import { Pump } from '../io/pump.ts'
 import type { WireConnection } from '../io/wire-connection.ts'
@@ -28,7 +28,14 @@ export interface Doorway {
 }
 
 /** One handshake (RFC 6455 §4): the rules decide, upstream answers, and a session begins. */
-export async function openWebSocket(engine: EngineContext, door: Doorway, request: IncomingMessage, early: EarlyBytes, scope: Scope, locus: Locus): Promise<void> {
+export async function openWebSocket(
+  engine: EngineContext,
+  door: Doorway,
+  request: IncomingMessage,
+  early: EarlyBytes,
+  scope: Scope,
+  locus: Locus,
+): Promise<void> {
   const { client } = door
   const connection = engine.sockets.open(scope, locus.target, request)
   const giveUp = (): void => {
@@ -93,7 +100,10 @@ async function askRules(
   const { host, port, url, path, query, headers, attempt, scope } = connection
   const protocol = parseProtocols(request.headers['sec-websocket-protocol'])
   const rule = engine.decideHandshake(scope, { host, port, url, path, query, headers, protocol, attempt })
-  const onward = async (): Promise<{ link: UpstreamLink } & Pick<Locus, 'requestTarget' | 'headers'>> => ({ ...locus, link: await door.openLink(locus.target) })
+  const onward = async (): Promise<{ link: UpstreamLink } & Pick<Locus, 'requestTarget' | 'headers'>> => ({
+    ...locus,
+    link: await door.openLink(locus.target),
+  })
   switch (rule?.action.kind) {
     case undefined:
       return onward()
@@ -118,11 +128,20 @@ async function askRules(
     case 'redirect': {
       const { url: elsewhere } = rule.action
       const leg = await door.openUpstream(locus.target, parseUpstream('redirect', elsewhere))
-      return { link: door.replaceLink(leg), requestTarget: locus.requestTarget, headers: withHeader(locus.headers, 'host', new URL(elsewhere).host) }
+      return {
+        link: door.replaceLink(leg),
+        requestTarget: locus.requestTarget,
+        headers: withHeader(locus.headers, 'host', new URL(elsewhere).host),
+      }
     }
     case 'accept': {
       const { messages } = rule.action
-      const codec = { from: 'server', binary: false, protocol: protocol[0] ?? '', state: engine.codec.state?.({ from: 'server', protocol: protocol[0] ?? '' }) } as const
+      const codec = {
+        from: 'server',
+        binary: false,
+        protocol: protocol[0] ?? '',
+        state: engine.codec.state?.({ from: 'server', protocol: protocol[0] ?? '' }),
+      } as const
       const leg = engine.scripted.open(() => messages.map(value => engine.codec.encode(value, codec)))
       return { ...locus, link: door.replaceLink(leg) }
     }
@@ -130,14 +149,18 @@ async function askRules(
       try {
         return { ...(await onward()), ...rewriteRequest(locus, rule.action.fn) }
       } catch (cause) {
-        const text = `${rule.name ?? rule.start} could not rewrite the handshake, which went on as it was: ${cause instanceof Error ? cause.message : String(cause)}`
+        const text = `${rule.name ?? rule.start} could not rewrite the handshake, which went on as it was: ${messageOf(cause)}`
         engine.fail({ scope: rule.scope, rule, message: undefined, error: new MidwireError('MIDWIRE_RULE_FAILED', text, { cause }) })
         return onward()
       }
   }
 }
 
-function refuse(door: Doorway, connection: WireConnection, { status, body, headers }: Extract<HandshakeAction, { kind: 'respondWith' }>): void {
+function refuse(
+  door: Doorway,
+  connection: WireConnection,
+  { status, body, headers }: Extract<HandshakeAction, { kind: 'respondWith' }>,
+): void {
   connection.markClosed()
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${headerLines(headers)}\r\n`
   door.client.stream.end(Buffer.concat([Buffer.from(head, 'latin1'), body]))

@@ -82,7 +82,11 @@ async function hand(
   switch (first.kind) {
     case 'other':
       if (server) return tunnel(client, server)
-      engine.note(undefined, engine.scopeOf(inbound.scope), `${destination.host}:${destination.port} speaks neither TLS nor HTTP, and there is no upstream: reset`)
+      engine.note(
+        undefined,
+        engine.scopeOf(inbound.scope),
+        `${destination.host}:${destination.port} speaks neither TLS nor HTTP, and there is no upstream: reset`,
+      )
       return client.reset()
     case 'http': {
       let ready = server
@@ -112,11 +116,22 @@ async function hand(
   }
 }
 
-async function takeOffTls(engine: EngineContext, inbound: Inbound, client: Leg, server: Leg | undefined, route: Upstream | undefined, hello: Hello): Promise<void> {
+async function takeOffTls(
+  engine: EngineContext,
+  inbound: Inbound,
+  client: Leg,
+  server: Leg | undefined,
+  route: Upstream | undefined,
+  hello: Hello,
+): Promise<void> {
   // A client that speaks only protocols we do not relay goes through untouched.
   if (hello.alpn.length > 0 && hello.alpn.every(protocol => protocol === 'h2')) {
     if (server && route?.secure !== false) return tunnel(client, server)
-    engine.note(undefined, engine.scopeOf(inbound.scope), `${inbound.destination.host} is asked for h2 only, which needs an upstream with TLS: reset`)
+    engine.note(
+      undefined,
+      engine.scopeOf(inbound.scope),
+      `${inbound.destination.host} is asked for h2 only, which needs an upstream with TLS: reset`,
+    )
     return client.reset()
   }
   const obstacle = inbound.tlsObstacle()
@@ -125,6 +140,8 @@ async function takeOffTls(engine: EngineContext, inbound: Inbound, client: Leg, 
     server?.destroy()
     return inbound.fail(obstacle)
   }
+  // TLS over a socket whose end has been read would never hear of it.
+  if (server?.stream.readableEnded) return tunnel(client, server)
   let secured = server
   let alpn: string | undefined = hello.alpn.includes('http/1.1') ? 'http/1.1' : undefined
   if (server && route?.secure !== false) {
@@ -175,7 +192,7 @@ function secure(inbound: Inbound, server: Leg, hello: Hello | undefined): Promis
     const stream = original(tlsConnect)({
       ...rest,
       socket: server.raw,
-      host,
+      host: own.host ?? host,
       ...(servername === undefined ? {} : { servername }),
       ...(offered.length > 0 ? { ALPNProtocols: offered } : {}),
     })
@@ -183,6 +200,10 @@ function secure(inbound: Inbound, server: Leg, hello: Hello | undefined): Promis
     stream.once('error', reject)
     stream.once('secureConnect', () => {
       stream.off('error', reject)
+      // In TLS 1.3 the server judges the client's certificate only now (RFC 8446 §4.4.2.4): the client must see that, too.
+      stream.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code?.startsWith('ERR_SSL_')) inbound.fail(error)
+      })
       resolve(new Leg(server.raw, stream))
     })
     stream.once('close', () => reject(new MidwireError('MIDWIRE_PROTOCOL', `${host} closed the connection during the TLS handshake`)))
@@ -190,7 +211,13 @@ function secure(inbound: Inbound, server: Leg, hello: Hello | undefined): Promis
 }
 
 /** Dials when the first request needs it, for a client that was accepted before. */
-export async function openUpstream(engine: EngineContext, inbound: Inbound, to: Upstream | undefined, meansTls: boolean, hello?: Hello): Promise<Leg> {
+export async function openUpstream(
+  engine: EngineContext,
+  inbound: Inbound,
+  to: Upstream | undefined,
+  meansTls: boolean,
+  hello?: Hello,
+): Promise<Leg> {
   if (!to && engine.options.upstream === 'none') {
     throw new MidwireError('MIDWIRE_BAD_USE', `upstream is 'none', and no rule answered for ${inbound.destination.host}`)
   }
@@ -201,11 +228,21 @@ export async function openUpstream(engine: EngineContext, inbound: Inbound, to: 
 
 /** The error of a connect that nobody listens to, as `net` makes it. */
 export function refused(host: string, port: number): Error {
-  return Object.assign(new Error(`connect ECONNREFUSED ${host}:${port}`), { errno: -111, code: 'ECONNREFUSED', syscall: 'connect', address: host, port })
+  return Object.assign(new Error(`connect ECONNREFUSED ${host}:${port}`), {
+    errno: -111,
+    code: 'ECONNREFUSED',
+    syscall: 'connect',
+    address: host,
+    port,
+  })
 }
 
 /** The error of a name that does not resolve, as `dns.lookup` makes it. */
 export function notFound(host: string): Error {
-  return Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { errno: -3008, code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: host })
+  return Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), {
+    errno: -3008,
+    code: 'ENOTFOUND',
+    syscall: 'getaddrinfo',
+    hostname: host,
+  })
 }
-

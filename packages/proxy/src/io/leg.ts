@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types'
 import type { Socket } from 'node:net'
 
 /**
@@ -63,6 +64,7 @@ export class Leg {
 
 /** True if `error` says that the peer sent RST, or was gone when we wrote. */
 export function isReset(error: unknown): boolean {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  // Not `instanceof`: under vmThreads Node's errors are of another realm.
+  const code = isNativeError(error) ? (error as NodeJS.ErrnoException).code : undefined
   return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED'
 }

@@ -5,7 +5,7 @@ import type { Verdict } from '../rule/verdict.ts'
 import type { Session } from '../session/session.ts'
 import type { Input, Output } from '../session/session-io.ts'
 import { other, type Side } from '../side.ts'
-import { MidwireError } from '../errors.ts'
+import { asError, MidwireError } from '../errors.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { Leg } from './leg.ts'
 
@@ -186,10 +186,9 @@ export class Pump {
   }
 }
 
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(`a rule threw ${String(thrown)}, which is no Error`, { cause: thrown })
-}
-
 function neverAnswered(rule: MessageRule, timeout: number): MidwireError {
-  return new MidwireError('MIDWIRE_RULE_FAILED', `the handler of ${rule.name ?? rule.start} did not answer within ${Math.round(timeout)} ms; its message passed`)
+  return new MidwireError(
+    'MIDWIRE_RULE_FAILED',
+    `the handler of ${rule.name ?? rule.start} did not answer within ${Math.round(timeout)} ms; its message passed`,
+  )
 }

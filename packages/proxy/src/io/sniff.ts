@@ -37,7 +37,10 @@ export function sniff(client: Socket, server: Socket | undefined): Promise<Sniff
     }
     const onEnd = (): void => settle({ kind: 'other' })
     const onServer = (): void => {
-      if (server && (server.readableLength > 0 || server.readableEnded || server.destroyed)) settle({ kind: 'other' })
+      if (!server) return
+      // An end shows only to who reads.
+      if (server.readableLength === 0) server.read(0)
+      if (server.readableLength > 0 || server.readableEnded || server.destroyed) settle({ kind: 'other' })
     }
     client.on('readable', onClient).on('end', onEnd).on('close', onEnd)
     server?.on('readable', onServer).on('end', onServer).on('close', onServer)

@@ -1,6 +1,6 @@
 import type { Codec, CodecContext, Decoded } from '../codec.ts'
 import type { Connection } from '../connection.ts'
-import { MidwireError } from '../errors.ts'
+import { messageOf, MidwireError } from '../errors.ts'
 import { pass } from '../rule/verdict.ts'
 import type { Side } from '../side.ts'
 import { Opcode } from '../ws/frame.ts'
@@ -159,7 +159,7 @@ export class Track implements AssemblySink {
     } catch (error) {
       this.#rest = empty
       const message = this.#found(binary, end, false)
-      message.fail(`${this.#codec.name}: ${error instanceof Error ? error.message : String(error)}`, input)
+      message.fail(`${this.#codec.name}: ${messageOf(error)}`, input)
       this.#settle(message)
       return
     }

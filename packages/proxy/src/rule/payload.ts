@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Codec, CodecContext } from '../codec.ts'
-import { MidwireError } from '../errors.ts'
+import { messageOf, MidwireError } from '../errors.ts'
 
 /** What one message carries on the wire: text or binary (RFC 6455 §5.6). */
 export interface Payload {
@@ -25,7 +25,7 @@ export function encodePayload(
   } catch (error) {
     throw new MidwireError(
       'MIDWIRE_CODEC',
-      `codec ${codec.name} could not encode the value: ${error instanceof Error ? error.message : String(error)}`,
+      `codec ${codec.name} could not encode the value: ${messageOf(error)}`,
       { cause: error },
     )
   }

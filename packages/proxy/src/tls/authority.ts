@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto'
 import tls from 'node:tls'
 import type { SecureContext } from 'node:tls'
 import { original } from '../capture/original.ts'
-import { MidwireError } from '../errors.ts'
+import { messageOf, MidwireError } from '../errors.ts'
 import { makeAuthorityCertificate, makeLeafCertificate, readIssuer } from './certificate.ts'
 import type { Issuer } from './certificate.ts'
 
@@ -47,7 +47,7 @@ export class Authority {
       if (!certificate.ca) why = 'the certificate is not one of an authority (basicConstraints CA:TRUE)'
       else if (!certificate.checkPrivateKey(createPrivateKey(pair.key))) why = 'the key is not that of the certificate'
     } catch (error) {
-      why = error instanceof Error ? error.message : String(error)
+      why = messageOf(error)
     }
     if (why) throw new MidwireError('MIDWIRE_BAD_INPUT', `authority must be { cert, key } in PEM: ${why}`)
     return new Authority(() => ({ cert: pair.cert, key: pair.key }))

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import type { Side } from '../side.ts'
 import { inflate } from './deflate.ts'
 import { isControl, Opcode } from './frame.ts'
@@ -118,7 +119,7 @@ export class MessageAssembler {
       try {
         payload = inflate(payload, this.#limit)
       } catch (error) {
-        problem = `it does not inflate: ${error instanceof Error ? error.message : String(error)}`
+        problem = `it does not inflate: ${messageOf(error)}`
       }
     }
     if (parts.length > 1 || this.#compressed) this.allocated += payload.length
