@@ -1,7 +1,9 @@
 import type { Lane, Prepared } from '../case.ts'
 import { Peer } from '../peer.ts'
 
-/** Measures on a connection and a middle man of each sample's own, as each test file has: no journal grows from sample to sample. */
+/**
+ * Measures on a connection and a middle man of each sample's own, as each test file has: no journal grows from sample to sample.
+ */
 export function onOneConnection(lane: Lane, path: string, measure: (peer: Peer) => Promise<number>): Prepared {
   return {
     async sample() {
