@@ -104,6 +104,16 @@ describe('TLS to upstream', () => {
     expect([...proxy.journal.read()].filter(event => event.kind === 'request')).toHaveLength(1)
   })
 
+  test('a server that ends before the handshake fails the client as it would have', async () => {
+    const server = await rawServer(peer => peer.socket.end())
+    onTestFinished(() => server[Symbol.asyncDispose]())
+    await capture()
+    for (let round = 0; round < 5; round++) {
+      const client = tls.connect({ host: '127.0.0.1', port: server.port })
+      expect((await once(client, 'error'))[0]).toMatchObject({ code: 'ECONNRESET' })
+    }
+  })
+
   test('a client that offers only h2 is tunnelled to its server', async () => {
     const authority = await capture()
     const server = tls.createServer({ ...authority.issue('localhost'), ALPNProtocols: ['h2'] }, socket => {
