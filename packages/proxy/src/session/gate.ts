@@ -70,6 +70,8 @@ export class Gate {
 
   /** Writes a ping or pong, which overtakes what waits (RFC 6455 §5.5.2); the caller stands between two frames. */
   control(bytes: Buffer, start: number, end: number): void {
+    // Among themselves they keep their order.
+    this.overtake()
     if (this.closed === undefined && !this.gone) this.#outbox.range(this.to, bytes, start, end)
   }
 

@@ -47,6 +47,14 @@ describe('first in, first out', () => {
     expect(wire.seen('server')).toEqual(['pong:p'])
   })
 
+  test('pings that overtake do not overtake each other', () => {
+    const wire = new VirtualWire()
+    wire.rule(hold)
+    const [start, end] = [wire.frame('server', 'a', { fin: false }), wire.frame('server', 'b', { opcode: 0 })]
+    wire.bytes('server', start, wire.frame('server', '1', { opcode: 9 }), end, wire.frame('server', '2', { opcode: 9 }))
+    expect(wire.seen('client')).toEqual(['ping:1', 'ping:2'])
+  })
+
   test('a message that was dropped, replaced or patched keeps the place of the others', () => {
     const wire = new VirtualWire()
     wire.rule(drop, { match: 'b' })
