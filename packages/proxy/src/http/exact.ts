@@ -18,6 +18,13 @@ export class ExactResponse<R extends IncomingMessage = IncomingMessage> extends 
     return true
   }
   set _removedContLen(_: boolean) {}
+
+  /** Header values are bytes (RFC 9110 §5.5): Node's own writes them as UTF-8 here, and as Latin-1 everywhere else. */
+  override flushHeaders(): void {
+    const send: unknown = Reflect.get(this, '_send')
+    if (typeof send === 'function' && this.headersSent) send.call(this, '', 'latin1')
+    else super.flushHeaders()
+  }
 }
 
 /** A request whose head goes out exactly as its flat header array says. */

@@ -33,8 +33,8 @@ describe('heads are relayed as they came', () => {
     client.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
     const upstream = await server.accepted()
     await upstream.takeThrough('\r\n\r\n')
-    const answer = 'HTTP/1.1 299 Rather Odd\r\nset-cookie: a\r\nX-A: 1\r\nSet-Cookie: b\r\ncontent-length: 2\r\n\r\nhi'
-    upstream.socket.write(answer)
+    const answer = 'HTTP/1.1 299 Rather Odd\r\nset-cookie: a\r\nX-A: 1\r\nSet-Cookie: b\r\nX-Latin: \xe9\r\ncontent-length: 2\r\n\r\nhi'
+    upstream.socket.write(answer, 'latin1')
     expect(await client.untilText('hi')).toBe(answer)
   })
 
