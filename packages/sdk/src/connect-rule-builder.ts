@@ -1,5 +1,6 @@
 import type { ConnectAction, ConnectRule, HandshakeAction, HandshakeRule, RewritableHandshake } from '@midwire/proxy'
 import { badInput, checkFunction, checkMs } from './bad-input.ts'
+import type { ClientView } from './client-view.ts'
 import { handshakeMatch, targetMatch } from './match-input.ts'
 import type { ConnectMatch, ConnectPredicate } from './matching.ts'
 import type { RuleDesk } from './rule-desk.ts'
@@ -15,15 +16,18 @@ export type ResponseHeaders = Readonly<Record<string, string | number | readonly
 export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>> {
   readonly #desk: RuleDesk
   readonly #match: ConnectMatch | ConnectPredicate | undefined
+  readonly #client: ClientView | undefined
 
-  constructor(desk: RuleDesk, match: ConnectMatch | ConnectPredicate | undefined, draft: Draft) {
+  /** `client`: whose connects and handshakes; `undefined`: everybody's. */
+  constructor(desk: RuleDesk, match: ConnectMatch | ConnectPredicate | undefined, draft: Draft, client: ClientView | undefined) {
     super(draft)
     this.#desk = desk
     this.#match = match
+    this.#client = client
   }
 
   protected override derive(draft: Draft): ConnectRuleBuilder<T> {
-    return new ConnectRuleBuilder(this.#desk, this.#match, draft)
+    return new ConnectRuleBuilder(this.#desk, this.#match, draft, this.#client)
   }
 
   /** The connect fails with ECONNREFUSED, before a byte is read. */
@@ -93,7 +97,8 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>> {
   }
 
   #connect(verb: string, action: ConnectAction): ConnectRuleHandle {
-    const match = targetMatch(this.#match, verb)
+    const own = targetMatch(this.#match, verb)
+    const match = this.#client?.onTargets(own, verb) ?? own
     const { lineage, from: _, ...rest } = this.draft
     const origin = this.#desk.declare(this.draft)
     const rule: ConnectRule = Object.freeze({
@@ -112,7 +117,8 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>> {
   }
 
   #handshakeRule(action: HandshakeAction): HandshakeRule {
-    const match = handshakeMatch(this.#match)
+    const own = handshakeMatch(this.#match)
+    const match = this.#client?.onHandshakes(own) ?? own
     const { lineage, from: _, ...rest } = this.draft
     const origin = this.#desk.declare(this.draft)
     return Object.freeze({ on: 'handshake', ...rest, ...origin, start: lineage.start, match, action: Object.freeze(action) })

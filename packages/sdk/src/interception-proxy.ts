@@ -13,6 +13,7 @@ import type {
 } from '@midwire/proxy'
 import { callerError, checkFunction } from './bad-input.ts'
 import { afterTurn } from './after-turn.ts'
+import { ClientView } from './client-view.ts'
 import { ConnectRuleBuilder } from './connect-rule-builder.ts'
 import { connectKeys, factsMatch, matchOf } from './match-input.ts'
 import type { CloseMatch, ConnectMatch, ConnectPredicate, MessageMatch, RequestMatch, RequestPredicate, ResponseMatch } from './matching.ts'
@@ -21,7 +22,7 @@ import type { RuleDesk } from './rule-desk.ts'
 import type { Draft, Lineage } from './rule-draft.ts'
 import type { ScopeState } from './scope-state.ts'
 import { soughtClosing, soughtConnection, soughtEvent, soughtExchange, soughtMessage } from './sought.ts'
-import type { Closing } from './sought.ts'
+import type { Closing, Sought } from './sought.ts'
 import { callSite } from './source-line.ts'
 import type { AbsenceOptions, Mark, WaitOptions } from './wait-options.ts'
 import { awaitRule, expectNone, seek } from './waits.ts'
@@ -34,15 +35,42 @@ export interface ProxyDesk extends WaitDesk {
   takeFailure(failure: EngineFailure): void
 }
 
+/** Where the matchers of test runners find what a proxy knows; the same for every copy of this package. */
+export const inside: unique symbol = Symbol.for('midwire.inside')
+
+/** What matchers need of a proxy. */
+export interface Inside {
+  readonly desk: ProxyDesk
+  /** Whose traffic counts; `undefined`: everybody's. */
+  readonly client: ClientView | undefined
+}
+
 /** What test authors hold: declares rules, waits for traffic, and tells what was seen. Usable in tests and hooks. */
 export class InterceptionProxy<T = Uint8Array> {
   readonly #desk: ProxyDesk
   readonly #rules: RuleDesk
+  readonly #client: ClientView | undefined
 
-  /** Made by `useInterceptionProxy()` or `startInterceptionProxy()`. */
-  constructor(desk: ProxyDesk) {
+  /** Made by `useInterceptionProxy()` or `startInterceptionProxy()`, and by `client()` for one client of several. */
+  constructor(desk: ProxyDesk, client?: ClientView) {
     this.#desk = desk
     this.#rules = ruleDesk(desk)
+    this.#client = client
+  }
+
+  /** For matchers. */
+  get [inside](): Inside {
+    return { desk: this.#desk, client: this.#client }
+  }
+
+  /**
+   * The same, narrowed to one client of several: its rules act on connections, its waits see traffic, and its lists hold what belongs to
+   * handshakes that match; of HTTP requests, those that say the same of themselves.
+   *
+   * @throws MidwireError MIDWIRE_BAD_INPUT on a match that tells no client from another
+   */
+  client(match: ConnectMatch | ConnectPredicate): InterceptionProxy<T> {
+    return new InterceptionProxy<T>(this.#desk, new ClientView(match, this.#client))
   }
 
   // Rules
@@ -52,7 +80,7 @@ export class InterceptionProxy<T = Uint8Array> {
     const draft = this.#draft('onConnect')
     factsMatch(match, connectKeys, 'onConnect(match)')
     draft.lineage.begin()
-    return new ConnectRuleBuilder<T>(this.#rules, match, draft)
+    return new ConnectRuleBuilder<T>(this.#rules, match, draft, this.#client)
   }
 
   /** A rule on what clients send. */
@@ -74,8 +102,7 @@ export class InterceptionProxy<T = Uint8Array> {
 
   /** The first event for which the predicate is true. @throws MidwireError MIDWIRE_UNMET */
   waitFor(predicate: (event: TrafficEvent) => boolean, options?: WaitOptions): Promise<TrafficEvent> {
-    return seek(
-      this.#desk,
+    return this.#seek(
       'waitFor',
       () => {
         checkFunction(predicate, 'waitFor(predicate)')
@@ -87,56 +114,56 @@ export class InterceptionProxy<T = Uint8Array> {
 
   /** The first open connection that matches: its 101 has been written to the client. @throws MidwireError MIDWIRE_UNMET */
   waitForConnection(match?: ConnectMatch | ((connection: Connection) => boolean), options?: WaitOptions): Promise<Connection> {
-    return seek(this.#desk, 'waitForConnection', () => soughtConnection('connection', match, 'waitForConnection(match)'), options)
+    return this.#seek('waitForConnection', () => soughtConnection('connection', match, 'waitForConnection(match)'), options)
   }
 
   /** The first message from a client that matches, whatever rules decide about it. @throws MidwireError MIDWIRE_UNMET */
   waitForClientMessage<U extends T>(match: (value: T, message: Message<T>) => value is U, options?: WaitOptions): Promise<Message<U>>
   waitForClientMessage(match?: MessageMatch<T>, options?: WaitOptions): Promise<Message<T>>
   waitForClientMessage(match?: unknown, options?: WaitOptions): Promise<unknown> {
-    return seek(this.#desk, 'waitForClientMessage', () => soughtMessage('client', match), options)
+    return this.#seek('waitForClientMessage', () => soughtMessage('client', match), options)
   }
 
   /** The first message from a server that matches, whatever rules decide about it. @throws MidwireError MIDWIRE_UNMET */
   waitForServerMessage<U extends T>(match: (value: T, message: Message<T>) => value is U, options?: WaitOptions): Promise<Message<U>>
   waitForServerMessage(match?: MessageMatch<T>, options?: WaitOptions): Promise<Message<T>>
   waitForServerMessage(match?: unknown, options?: WaitOptions): Promise<unknown> {
-    return seek(this.#desk, 'waitForServerMessage', () => soughtMessage('server', match), options)
+    return this.#seek('waitForServerMessage', () => soughtMessage('server', match), options)
   }
 
   /** The first HTTP request that matches; its response may be still to come. @throws MidwireError MIDWIRE_UNMET */
   waitForRequest(match?: RequestMatch | RequestPredicate, options?: WaitOptions): Promise<Exchange> {
-    return seek(this.#desk, 'waitForRequest', () => soughtExchange('request', match, 'waitForRequest(match)'), options)
+    return this.#seek('waitForRequest', () => soughtExchange('request', match, 'waitForRequest(match)'), options)
   }
 
   /** The first exchange that matches and has its response's head. @throws MidwireError MIDWIRE_UNMET */
   waitForResponse(match?: ResponseMatch | RequestPredicate, options?: WaitOptions): Promise<Exchange> {
-    return seek(this.#desk, 'waitForResponse', () => soughtExchange('response', match, 'waitForResponse(match)'), options)
+    return this.#seek('waitForResponse', () => soughtExchange('response', match, 'waitForResponse(match)'), options)
   }
 
   /** The first closing that matches: a close frame, or an end without one, which counts as code 1006. @throws MidwireError MIDWIRE_UNMET */
   waitForClose(match?: CloseMatch | ((closing: Closing) => boolean), options?: WaitOptions): Promise<Closing> {
-    return seek(this.#desk, 'waitForClose', () => soughtClosing(match, 'waitForClose(match)'), options)
+    return this.#seek('waitForClose', () => soughtClosing(match, 'waitForClose(match)'), options)
   }
 
   /** Nothing that matches has come from a client so far, or comes within the options' reach. @throws MidwireError MIDWIRE_UNEXPECTED */
   expectNoClientMessage(match?: MessageMatch<T>, options?: AbsenceOptions): Promise<void> {
-    return expectNone(this.#desk, 'expectNoClientMessage', () => soughtMessage('client', match), options)
+    return this.#expectNone('expectNoClientMessage', () => soughtMessage('client', match), options)
   }
 
   /** Nothing that matches has come from a server so far, or comes within the options' reach. @throws MidwireError MIDWIRE_UNEXPECTED */
   expectNoServerMessage(match?: MessageMatch<T>, options?: AbsenceOptions): Promise<void> {
-    return expectNone(this.#desk, 'expectNoServerMessage', () => soughtMessage('server', match), options)
+    return this.#expectNone('expectNoServerMessage', () => soughtMessage('server', match), options)
   }
 
   /** No handshake that matches has been asked for so far, or is within the options' reach. @throws MidwireError MIDWIRE_UNEXPECTED */
   expectNoConnection(match?: ConnectMatch | ((connection: Connection) => boolean), options?: AbsenceOptions): Promise<void> {
-    return expectNone(this.#desk, 'expectNoConnection', () => soughtConnection('handshake', match, 'expectNoConnection(match)'), options)
+    return this.#expectNone('expectNoConnection', () => soughtConnection('handshake', match, 'expectNoConnection(match)'), options)
   }
 
   /** No HTTP request that matches has been sent so far, or is within the options' reach. @throws MidwireError MIDWIRE_UNEXPECTED */
   expectNoRequest(match?: RequestMatch | RequestPredicate, options?: AbsenceOptions): Promise<void> {
-    return expectNone(this.#desk, 'expectNoRequest', () => soughtExchange('request', match, 'expectNoRequest(match)'), options)
+    return this.#expectNone('expectNoRequest', () => soughtExchange('request', match, 'expectNoRequest(match)'), options)
   }
 
   /** The present place in the order of everything that was seen, for `after` and `until`. */
@@ -156,23 +183,39 @@ export class InterceptionProxy<T = Uint8Array> {
     const seen = only ? `${more.length + 1} connections are open` : 'no connection is open'
     throw callerError(
       'MIDWIRE_BAD_USE',
-      `proxy.connection: ${seen}; expected exactly one. Await proxy.waitForConnection(…) to say which.${list}`,
+      `${this.#client ? `${this.#client.text}.` : 'proxy.'}connection: ${seen}; expected exactly one. Await proxy.waitForConnection(…) to say which.${list}`,
     )
   }
 
   /** The connections of this test and of the blocks around it, closed ones included, in the order of their handshakes. */
   get connections(): readonly Connection[] {
     const { scope } = this.#desk.state()
-    return this.#desk.engine().connections.filter(connection => scope.isRelatedTo(connection.scope))
+    const client = this.#client
+    return this.#desk
+      .engine()
+      .connections.filter(connection => scope.isRelatedTo(connection.scope) && (client === undefined || client.covers(connection)))
   }
 
   /** The HTTP exchanges of this test, in order. */
   get requests(): readonly Exchange[] {
-    return [...this.#events()].flatMap(event => (event.kind === 'request' ? [event.exchange] : []))
+    const client = this.#client
+    return [...this.#events()].flatMap(event =>
+      event.kind === 'request' && (client === undefined || client.coversExchange(event.exchange)) ? [event.exchange] : [],
+    )
   }
 
-  /** The hosts that clients of this test asked to connect to, in order, refused ones included. */
+  /**
+   * The hosts that clients of this test asked to connect to, in order, refused ones included.
+   *
+   * @throws MidwireError MIDWIRE_BAD_USE for one client of several: a TCP connect does not tell whose it is
+   */
   get hosts(): readonly string[] {
+    if (this.#client) {
+      throw callerError(
+        'MIDWIRE_BAD_USE',
+        `${this.#client.text}.hosts: a TCP connect does not tell whose it is; use proxy.hosts, or the host of each of its connections`,
+      )
+    }
     return [...this.#events()].flatMap(event => (event.kind === 'tcp' ? [event.host] : []))
   }
 
@@ -209,13 +252,25 @@ export class InterceptionProxy<T = Uint8Array> {
     const draft = this.#draft(start, from)
     const built = matchOf<unknown, Message>(match)
     draft.lineage.begin()
-    return new MessageRuleBuilder<T>(this.#rules, built, draft)
+    return new MessageRuleBuilder<T>(this.#rules, this.#client?.onConnections(built) ?? built, draft)
+  }
+
+  #seek<R extends object>(call: string, sought: () => Sought<R>, options: WaitOptions | undefined): Promise<R> {
+    const client = this.#client
+    if (!client) return seek(this.#desk, call, sought, options)
+    return seek(this.#desk, `${client.text}.${call}`, () => client.narrow(sought()), options)
+  }
+
+  #expectNone(call: string, sought: () => Sought<object>, options: AbsenceOptions | undefined): Promise<void> {
+    const client = this.#client
+    if (!client) return expectNone(this.#desk, call, sought, options)
+    return expectNone(this.#desk, `${client.text}.${call}`, () => client.narrow(sought()), options)
   }
 
   #draft(start: string, from?: Side): Draft & { readonly lineage: Lineage & { begin(): void } } {
     const state = this.#desk.state()
     const lineage = {
-      start,
+      start: this.#client ? `${this.#client.text}.${start}` : start,
       at: callSite().line,
       scope: state.scope,
       fresh: true,

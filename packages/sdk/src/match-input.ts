@@ -1,6 +1,6 @@
 import { createMatch, describeValue, isSubset } from '@midwire/proxy'
 import type { ConnectTarget, HandshakeFacts, Match } from '@midwire/proxy'
-import { callerError, checkKeys } from './bad-input.ts'
+import { badInput, callerError, checkKeys } from './bad-input.ts'
 import type { ConnectMatch, ConnectPredicate } from './matching.ts'
 
 /** A match, its errors at the caller's line. */
@@ -24,24 +24,46 @@ export const requestKeys: readonly string[] = ['method', 'host', 'port', 'url', 
 const targetKeys = ['host', 'port']
 
 /** A match for the handshake phase. */
-export function handshakeMatch(input: ConnectMatch | ConnectPredicate | undefined): Match<HandshakeFacts, HandshakeFacts> {
-  if (typeof input === 'object' && input.protocol !== undefined) {
-    return factsMatch({ ...input, protocol: includes(input.protocol) }, connectKeys, 'onConnect(match)')
+export function handshakeMatch(
+  input: ConnectMatch | ConnectPredicate | undefined,
+  what: string = 'onConnect(match)',
+): Match<HandshakeFacts, HandshakeFacts> {
+  if (typeof input === 'object' && input !== null && input.protocol !== undefined) {
+    return factsMatch({ ...input, protocol: includes(input.protocol) }, connectKeys, what)
   }
-  return factsMatch(input, connectKeys, 'onConnect(match)')
+  return factsMatch(input, connectKeys, what)
+}
+
+/** True where both are; it reads like `b`. @throws MidwireError if they name different hosts */
+export function both<V, M>(a: Match<V, M>, b: Match<V, M>): Match<V, M> {
+  if (a.host !== undefined && b.host !== undefined && a.host !== b.host) {
+    throw badInput(`a match for host "${b.host}" within one for host "${a.host}" can never be true`)
+  }
+  const host = a.host ?? b.host
+  return {
+    test: (value, subject) => a.test(value, subject) && b.test(value, subject),
+    text: b.text,
+    explain: value => a.explain?.(value) ?? b.explain?.(value),
+    ...(host === undefined ? {} : { host }),
+  }
 }
 
 /** A match for the TCP phase, where no byte has been read. @throws MidwireError on any key but `host` and `port` */
-export function targetMatch(input: ConnectMatch | ConnectPredicate | undefined, verb: string): Match<ConnectTarget, ConnectTarget> {
+export function targetMatch(
+  input: ConnectMatch | ConnectPredicate | undefined,
+  verb: string,
+  start: string = 'onConnect',
+): Match<ConnectTarget, ConnectTarget> {
+  const call = (key: string): string => (start === 'onConnect' ? `onConnect(${key}).${verb}` : `${start}(${key}).onConnect().${verb}`)
   if (typeof input === 'function') {
-    const onTarget = (target: ConnectTarget): boolean => input(knownSoFar(target, verb))
+    const onTarget = (target: ConnectTarget): boolean => input(knownSoFar(target, call('')))
     return { ...matchOf(onTarget), text: matchOf(input).text }
   }
   for (const key of Object.keys(input ?? {})) {
     if (!targetKeys.includes(key)) {
       throw callerError(
         'MIDWIRE_BAD_INPUT',
-        `onConnect({ ${key} }).${verb} decides before a byte is read, when only host and port are known; ` +
+        `${call(`{ ${key} }`)} decides before a byte is read, when only host and port are known; ` +
           `match on those, or use respondWith(), hold() or redirect(), which see the handshake`,
       )
     }
@@ -49,12 +71,9 @@ export function targetMatch(input: ConnectMatch | ConnectPredicate | undefined, 
   return matchOf(input)
 }
 
-function knownSoFar(target: ConnectTarget, verb: string): HandshakeFacts {
+function knownSoFar(target: ConnectTarget, call: string): HandshakeFacts {
   const unknown = (key: string): never => {
-    throw callerError(
-      'MIDWIRE_BAD_INPUT',
-      `the match of onConnect().${verb} asks for "${key}", but only host and port are known before a byte is read`,
-    )
+    throw callerError('MIDWIRE_BAD_INPUT', `the match of ${call} asks for "${key}", but only host and port are known before a byte is read`)
   }
   return new Proxy(target as HandshakeFacts, {
     get: (facts, key) => (typeof key === 'string' && !targetKeys.includes(key) ? unknown(key) : Reflect.get(facts, key)),

@@ -8,6 +8,10 @@ export interface Sought<R extends object> {
   /** What the test wrote, for likeness and near misses. */
   readonly input: unknown
   readonly text: string
+  /** ` of client({ query: { id: "a" } })`: whose, where it is not everybody's. */
+  readonly of?: string
+  /** What tells that client from others, so that the same wait for another is another wait. */
+  readonly within?: readonly unknown[]
   /** What the event has for the wait, if it is one of those it looks for. */
   pick(event: TrafficEvent): R | undefined
   /** The value that was compared, for near misses; `undefined` for events of another kind. */

@@ -124,7 +124,7 @@ export async function expectNone(
   const refuse = (event: TrafficEvent | undefined, end: number = Infinity): void => {
     if (event === undefined || event.seq > end) return
     state.failed = true
-    const headline = `a ${sought.what}${matching(sought)} after ${Math.round(event.at - state.startedAt)} ms; expected none`
+    const headline = `a ${sought.what}${sought.of ?? ''}${matching(sought)} after ${Math.round(event.at - state.startedAt)} ms; expected none`
     throw placedAt(new UnexpectedTraffic(desk.failureText(state, headline, site)), site)
   }
   if (until !== undefined && !isPromiseLike(until)) return refuse(scan(), desk.landmarks.find(until, engine.journal, `${call} { until }`))
@@ -180,7 +180,7 @@ function isBroken(broken: unknown): broken is { readonly reason: unknown } {
 
 /** @throws MidwireError if a wait like this one has been met, or is under way, in the same scope */
 function refuseTwin(state: ScopeState, ticket: object, call: string, sought: Sought<object>, site: CallSite): void {
-  const earlier = state.identical.enter(ticket, call, sought.input, site.line)
+  const earlier = state.identical.enter(ticket, call, [sought.within, sought.input], site.line)
   if (earlier === undefined) return
   throw callerError(
     'MIDWIRE_BAD_USE',
@@ -205,8 +205,8 @@ function pick<R extends object>(sought: Sought<R>, event: TrafficEvent, site: Ca
 function unmet(sought: Sought<object>, nth: number, seen: number, { after }: WaitOptions, ms: number): string {
   const place = after === undefined ? '' : ' after the given place'
   const within = `within ${Math.round(ms)} ms`
-  if (nth === 1) return `no ${sought.what}${matching(sought)}${place} ${within}`
-  return `only ${seen} of ${nth} ${sought.what}s${matching(sought)}${place} ${within}`
+  if (nth === 1) return `no ${sought.what}${sought.of ?? ''}${matching(sought)}${place} ${within}`
+  return `only ${seen} of ${nth} ${sought.what}s${sought.of ?? ''}${matching(sought)}${place} ${within}`
 }
 
 function matching(sought: Sought<object>): string {
