@@ -15,6 +15,9 @@ export { RuleSet } from './rule/rule-set.ts'
 export type {
   ConnectAction,
   ConnectRule,
+  ControlAction,
+  ControlFrame,
+  ControlRule,
   ConnectTarget,
   FollowUp,
   HandshakeAction,

@@ -5,7 +5,7 @@ import type { FollowUp, MessageRule } from './rule.ts'
 import { rivalOf, rivalry } from './rivals.ts'
 import type { RuleRun } from './rule-run.ts'
 import { pass } from './verdict.ts'
-import type { Verdict } from './verdict.ts'
+import type { Corruption, Verdict } from './verdict.ts'
 
 /** What the rules want for one message. */
 export interface Decision {
@@ -91,8 +91,18 @@ function decide(run: RuleRun<MessageRule>, before: readonly FollowUp[], message:
       return as({ kind: 'delay', ms: action.ms })
     case 'hold':
       return as({ kind: 'hold', others: action.others })
+    case 'corrupt':
+      return as({ kind: 'corrupt', how: action.how })
     case 'handle':
       return as('ask')
+    case 'reply':
+      try {
+        const answer = action.fn(message.value, message)
+        return { verdict: { kind: 'drop' }, payload: undefined, run, then: [...before, { kind: 'send', to: message.from, value: answer }, ...own] }
+      } catch (error) {
+        court.failed(run, message, error)
+        return as(pass)
+      }
     case 'patch':
     case 'replace':
       try {
@@ -113,6 +123,8 @@ function patched(fn: (value: unknown, message: Message) => unknown, message: Mes
   return returned === undefined ? value : returned
 }
 
+const corruptions: ReadonlySet<unknown> = new Set<Corruption>(['payload', 'utf8', 'opcode', 'rsv', 'control', 'truncate'])
+
 /** True for what a handler may return. */
 export function isVerdict(value: unknown): value is Verdict {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return false
@@ -120,6 +132,8 @@ export function isVerdict(value: unknown): value is Verdict {
     case 'pass':
     case 'drop':
       return true
+    case 'corrupt':
+      return 'how' in value && corruptions.has(value.how)
     case 'delay':
       return 'ms' in value && typeof value.ms === 'number' && value.ms >= 0
     case 'replace':

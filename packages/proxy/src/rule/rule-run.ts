@@ -1,5 +1,5 @@
 import type { Message } from '../message.ts'
-import type { Rule } from './rule.ts'
+import type { ControlFrame, Rule } from './rule.ts'
 import { ruleLabel } from './rule-label.ts'
 
 /** A live rule: what was declared, and what has come of it so far. */
@@ -11,6 +11,7 @@ export class RuleRun<R extends Rule = Rule> {
   readonly order: number
   readonly #messages: Message[] = []
   readonly #held = new Set<Message>()
+  readonly #heldFrames = new Set<ControlFrame>()
   readonly #listeners = new Set<() => void>()
   readonly #onDispose: () => void
   #matched = 0
@@ -54,17 +55,24 @@ export class RuleRun<R extends Rule = Rule> {
     return [...this.#held]
   }
 
+  /** The pings, pongs or close frames it holds now, in order of arrival. */
+  get heldFrames(): readonly ControlFrame[] {
+    return [...this.#heldFrames]
+  }
+
   /** True while it could still act on a match to come. */
   get canAct(): boolean {
     const { times, nth } = this.rule
     return !this.#disposed && (times === undefined || this.#acted < times) && (nth === undefined || this.#matched < nth)
   }
 
-  /** Counts a match. True if `nth` and `times` let the rule act on it. */
+  /** Counts a match. True if the rule's selection lets it act on it. */
   countMatch(): boolean {
+    const { times, nth, skip = 0, every = 1, after } = this.rule
+    if (this.#disposed || (after && !after())) return false
     this.#matched++
-    const { times, nth } = this.rule
-    return (nth === undefined || this.#matched === nth) && (times === undefined || this.#acted < times)
+    const place = this.#matched - skip
+    return place > 0 && place % every === 0 && (nth === undefined || this.#matched === nth) && (times === undefined || this.#acted < times)
   }
 
   countAct(message?: Message): void {
@@ -86,6 +94,16 @@ export class RuleRun<R extends Rule = Rule> {
   /** Called by the session when `message` was released or discarded. */
   unhold(message: Message): void {
     if (this.#held.delete(message)) this.#changed()
+  }
+
+  /** As `hold`, for a ping, pong or close frame. */
+  holdFrame(frame: ControlFrame): void {
+    this.#heldFrames.add(frame)
+    this.#changed()
+  }
+
+  unholdFrame(frame: ControlFrame): void {
+    if (this.#heldFrames.delete(frame)) this.#changed()
   }
 
   /** Calls `listener` after each act, hold, release and at the disposal; returns what stops that. */

@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
-import type { ConnectRule, ConnectTarget, HandshakeFacts, HandshakeRule, Match, MessageRule, Rule } from './rule.ts'
+import type { ConnectRule, ConnectTarget, ControlRule, HandshakeFacts, HandshakeRule, Match, MessageRule, Rule } from './rule.ts'
 import { RuleRun } from './rule-run.ts'
 
 /** A rule whose match threw: its test must fail; the rule counts as not matching. */
@@ -10,6 +10,7 @@ export type RuleFailure<R extends Rule> = (run: RuleRun<R>, error: unknown) => v
 /** The live rules of all scopes. */
 export class RuleSet {
   readonly #messages = new Set<RuleRun<MessageRule>>()
+  readonly #controls = new Set<RuleRun<ControlRule>>()
   readonly #connects = new Set<RuleRun<ConnectRule>>()
   readonly #handshakes = new Set<RuleRun<HandshakeRule>>()
   readonly #listeners = new Set<() => void>()
@@ -23,15 +24,17 @@ export class RuleSet {
 
   /** Every live rule, in the order of declaration. */
   get runs(): readonly RuleRun[] {
-    const all: RuleRun[] = [...this.#messages, ...this.#connects, ...this.#handshakes]
+    const all: RuleRun[] = [...this.#all]
     return all.sort((a, b) => a.order - b.order)
   }
 
   add<R extends Rule>(rule: R): RuleRun<R>
-  add(rule: Rule): RuleRun<MessageRule> | RuleRun<ConnectRule> | RuleRun<HandshakeRule> {
+  add(rule: Rule): RuleRun<MessageRule> | RuleRun<ControlRule> | RuleRun<ConnectRule> | RuleRun<HandshakeRule> {
     switch (rule.on) {
       case 'message':
         return this.#start(rule, this.#messages)
+      case 'control':
+        return this.#start(rule, this.#controls)
       case 'connect':
         return this.#start(rule, this.#connects)
       case 'handshake':
@@ -41,7 +44,7 @@ export class RuleSet {
 
   /** Disposes the rules of `scope` and of everything inside it. */
   endScope(scope: Scope): void {
-    for (const run of [...this.#messages, ...this.#connects, ...this.#handshakes]) if (scope.contains(run.rule.scope)) run.dispose()
+    for (const run of this.#all) if (scope.contains(run.rule.scope)) run.dispose()
     // Rules of the scopes around it apply to its connections no more.
     this.#changed()
   }
@@ -55,6 +58,13 @@ export class RuleSet {
   /** The rules that a message of `connection` sent by `from` meets, in the order of asking. Hold on to it while `version` stays. */
   messageRules(connection: Connection, from: Side): readonly RuleRun<MessageRule>[] {
     return inOrder(this.#messages, connection.scope).filter(
+      ({ rule }) => (rule.from === undefined || rule.from === from) && (rule.connection === undefined || rule.connection === connection),
+    )
+  }
+
+  /** The rules that a ping, pong or close frame of `connection` sent by `from` meets. Hold on to it while `version` stays. */
+  controlRules(connection: Connection, from: Side): readonly RuleRun<ControlRule>[] {
+    return inOrder(this.#controls, connection.scope).filter(
       ({ rule }) => (rule.from === undefined || rule.from === from) && (rule.connection === undefined || rule.connection === connection),
     )
   }
@@ -82,8 +92,12 @@ export class RuleSet {
   /** True if a live rule could answer a client of `scope` for `host` without upstream: then the client is accepted first. */
   couldAnswer(scope: Scope, host: string): boolean {
     return this.handshakeRules(scope).some(
-      run => run.canAct && run.rule.action.kind !== 'hold' && (run.rule.match.host === undefined || run.rule.match.host === host),
+      run => run.canAct && run.rule.action.kind !== 'hold' && run.rule.action.kind !== 'delay' && (run.rule.match.host === undefined || run.rule.match.host === host),
     )
+  }
+
+  get #all(): readonly (RuleRun<MessageRule> | RuleRun<ControlRule> | RuleRun<ConnectRule> | RuleRun<HandshakeRule>)[] {
+    return [...this.#messages, ...this.#controls, ...this.#connects, ...this.#handshakes]
   }
 
   #start<R extends Rule>(rule: R, runs: Set<RuleRun<R>>): RuleRun<R> {

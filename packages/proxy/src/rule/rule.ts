@@ -3,7 +3,7 @@ import type { Message } from '../message.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
 import type { SourceLine } from '../source-line.ts'
-import type { Verdict } from './verdict.ts'
+import type { Corruption, Verdict } from './verdict.ts'
 
 /** A predicate with the words for it. Built by `match.ts` from a partial object, a function, or nothing. */
 export interface Match<V = unknown, M = unknown> {
@@ -22,6 +22,12 @@ export interface Selection {
   readonly nth?: number
   /** Act at most this often. */
   readonly times?: number
+  /** Let this many matches go first. */
+  readonly skip?: number
+  /** Act on every k-th match only, from 1, after those that were skipped. */
+  readonly every?: number
+  /** Matches count only once this is true. */
+  readonly after?: () => boolean
 }
 
 /** Done in the same turn as the verdict, with nothing in between; 'terminate' and 'close' once what was written before is flushed. */
@@ -29,6 +35,8 @@ export type FollowUp =
   | { readonly kind: 'terminate' }
   | { readonly kind: 'close'; readonly code: number; readonly reason: string }
   | { readonly kind: 'send'; readonly to: Side; readonly value: unknown }
+  /** The message itself once more, so many times. */
+  | { readonly kind: 'repeat'; readonly times: number }
 
 export type MessageAction =
   | { readonly kind: 'observe'; readonly fn: (value: unknown, message: Message) => void }
@@ -38,8 +46,32 @@ export type MessageAction =
   /** `fn` gets a value of its own to change; what it returns is sent, or what it changed if it returns `undefined`. */
   | { readonly kind: 'patch'; readonly fn: (value: unknown, message: Message) => unknown }
   | { readonly kind: 'replace'; readonly fn: (value: unknown, message: Message) => unknown }
+  /** The receiver never gets it; its sender gets what `fn` returns, as if from the receiver. */
+  | { readonly kind: 'reply'; readonly fn: (value: unknown, message: Message) => unknown }
+  | { readonly kind: 'corrupt'; readonly how: Corruption }
   /** `undefined` passes. */
   | { readonly kind: 'handle'; readonly fn: (value: unknown, message: Message) => Promise<Verdict | undefined> | Verdict | undefined }
+
+/** A ping, pong or close frame (RFC 6455 §5.5) as it arrived. */
+export interface ControlFrame {
+  readonly kind: 'ping' | 'pong' | 'close'
+  readonly connection: Connection
+  readonly from: Side
+  readonly at: number
+  readonly payload: Uint8Array
+  /** Of a close frame; 1005 for an empty one, and for pings and pongs. */
+  readonly code: number
+  /** Of a close frame, or ''. */
+  readonly reason: string
+}
+
+export type ControlAction =
+  | { readonly kind: 'observe'; readonly fn: (frame: ControlFrame) => void }
+  | { readonly kind: 'drop' }
+  | { readonly kind: 'delay'; readonly ms: number }
+  | { readonly kind: 'hold' }
+  /** Close frames only. */
+  | { readonly kind: 'replace'; readonly code: number | undefined; readonly reason: string }
 
 /** TCP phase: decided before a byte is read. */
 export type ConnectAction = { readonly kind: 'refuse' } | { readonly kind: 'failDns' } | { readonly kind: 'timeout' }
@@ -97,6 +129,15 @@ export interface HandshakeRule extends RuleBase {
   readonly action: HandshakeAction
 }
 
+export interface ControlRule extends RuleBase {
+  readonly on: 'control'
+  readonly control: ControlFrame['kind']
+  /** `undefined`: both directions. */
+  readonly from: Side | undefined
+  readonly match: Match<ControlFrame, ControlFrame>
+  readonly action: ControlAction
+}
+
 /** What a TCP-phase match sees: the destination as the client named it. */
 export interface ConnectTarget {
   readonly host: string
@@ -117,4 +158,4 @@ export interface HandshakeFacts {
 }
 
 /** What the test declared, as frozen plain data. */
-export type Rule = MessageRule | ConnectRule | HandshakeRule
+export type Rule = MessageRule | ControlRule | ConnectRule | HandshakeRule
