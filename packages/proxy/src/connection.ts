@@ -1,4 +1,5 @@
 import type { Message } from './message.ts'
+import type { ControlFrame } from './rule/rule.ts'
 import type { Scope } from './scope.ts'
 import type { Side } from './side.ts'
 
@@ -8,6 +9,11 @@ export type ConnectionState = 'opening' | 'open' | 'closing' | 'closed'
 export interface SendOptions {
   /** 'tail' joins the queue behind what is held or delayed; 'now' overtakes it. @default 'tail' */
   readonly at?: 'tail' | 'now'
+}
+
+export interface RawSendOptions extends SendOptions {
+  /** Binary or text. @default text for a string, binary for bytes */
+  readonly binary?: boolean
 }
 
 /** One WebSocket of a client, with the upstream leg behind it. */
@@ -38,6 +44,16 @@ export interface Connection {
   /** Encodes with the codec and writes at the tail, or overtaking what is held; meets no rule. @throws MidwireError if closed or not encodable. */
   sendToClient(value: unknown, options?: SendOptions): void
   sendToServer(value: unknown, options?: SendOptions): void
+  /** Writes these bytes as one message, with no codec: what it carries may be what no peer should send. A string leaves as text. */
+  sendRawToClient(bytes: Uint8Array | string, options?: RawSendOptions): void
+  sendRawToServer(bytes: Uint8Array | string, options?: RawSendOptions): void
+  /** Writes a ping at the next frame boundary, overtaking what is held; its pong is swallowed. @throws MidwireError on a payload over 125 bytes */
+  sendPing(options?: { readonly to?: Side; readonly payload?: Uint8Array | string }): void
+  /**
+   * Resolves when the receiver has taken everything that was written to it until now: a ping behind it all, whose pong is swallowed.
+   * What is held keeps it waiting. A client for which a ping is activity sees activity. @throws MidwireError if the connection ends first
+   */
+  flushed(options?: { readonly to?: Side }): Promise<void>
   /** Writes a close frame (RFC 6455 §5.5.1); the reply is swallowed. @throws MidwireError on a code that must not be sent, or a reason over 123 bytes. */
   close(code?: number, reason?: string, options?: { readonly to?: Side | 'both' }): void
   /** Ends both legs with FIN and no close frame; what is held is discarded, with a journal line. */
@@ -46,4 +62,6 @@ export interface Connection {
   reset(): void
   /** Lets a held message go. Called by the handle of its rule. */
   release(message: Message): void
+  /** Lets a held ping, pong or close frame go. */
+  releaseFrame(frame: ControlFrame): void
 }

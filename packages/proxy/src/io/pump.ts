@@ -1,6 +1,6 @@
 import type { Message } from '../message.ts'
 import type { Payload } from '../rule/payload.ts'
-import type { MessageRule } from '../rule/rule.ts'
+import type { ControlRule, MessageRule } from '../rule/rule.ts'
 import type { Verdict } from '../rule/verdict.ts'
 import type { Session } from '../session/session.ts'
 import type { Input, Output } from '../session/session-io.ts'
@@ -18,7 +18,7 @@ export interface PumpOptions {
   readonly clock: Clock
   /** ms that a handler may take. */
   readonly decisionTimeout: (rule: MessageRule) => number
-  readonly onFailure: (rule: MessageRule | undefined, error: Error, message: Message | undefined) => void
+  readonly onFailure: (rule: MessageRule | ControlRule | undefined, error: Error, message: Message | undefined) => void
   /** Both legs have ended. */
   readonly onOver: () => void
   /** The first close frame has been seen or written. */
@@ -38,6 +38,8 @@ export class Pump {
   readonly #waiting: Input[] = []
   readonly #reasonsToPause = { client: new Set<'drain' | 'gate'>(), server: new Set<'drain' | 'gate'>() }
   readonly #decisions = new Set<Timer>()
+  readonly #fences = new Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }>()
+  #fence = 0
   #busy = false
   #over = false
   #wake: Timer | undefined
@@ -123,6 +125,8 @@ export class Pump {
         return this.#goOn(output.from, 'gate')
       case 'fail':
         return this.#options.onFailure(output.rule, asError(output.error), output.message)
+      case 'fenced':
+        return this.#fenced(output.id, output.problem)
       case 'over':
         return this.#drainAndDestroy()
     }
@@ -164,6 +168,22 @@ export class Pump {
     }
   }
 
+  /** Resolves when `to` has taken everything that was written to it. */
+  fence(to: Side): Promise<void> {
+    const id = ++this.#fence
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#fences.set(id, { resolve, reject })
+    this.push({ kind: 'fence', to, id })
+    return promise
+  }
+
+  #fenced(id: number, problem: string | undefined): void {
+    const waiting = this.#fences.get(id)
+    this.#fences.delete(id)
+    if (problem === undefined) waiting?.resolve()
+    else waiting?.reject(new MidwireError('MIDWIRE_BAD_USE', `flushed(): ${problem}`))
+  }
+
   #stop(from: Side, reason: 'drain' | 'gate'): void {
     if (this.#linger) return
     this.#reasonsToPause[from].add(reason)
@@ -182,6 +202,7 @@ export class Pump {
     this.#clock.cancel(this.#linger)
     for (const timer of this.#decisions) this.#clock.cancel(timer)
     this.#decisions.clear()
+    for (const id of [...this.#fences.keys()]) this.#fenced(id, 'the connection ended first')
     this.#options.onOver()
   }
 }

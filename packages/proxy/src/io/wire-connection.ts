@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
-import type { Connection, ConnectionState, SendOptions } from '../connection.ts'
+import type { Connection, ConnectionState, RawSendOptions, SendOptions } from '../connection.ts'
 import { MidwireError } from '../errors.ts'
 import type { Target } from '../http/target.ts'
 import type { Message } from '../message.ts'
+import type { ControlFrame } from '../rule/rule.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
 import { closeFault } from '../ws/close.ts'
@@ -89,6 +90,24 @@ export class WireConnection implements Connection {
     this.#send('server', value, options)
   }
 
+  sendRawToClient(bytes: Uint8Array | string, options?: RawSendOptions): void {
+    this.#sendRaw('client', bytes, options)
+  }
+
+  sendRawToServer(bytes: Uint8Array | string, options?: RawSendOptions): void {
+    this.#sendRaw('server', bytes, options)
+  }
+
+  sendPing({ to = 'client', payload = '' }: { readonly to?: Side; readonly payload?: Uint8Array | string } = {}): void {
+    const bytes = Buffer.from(payload)
+    if (bytes.length > 125) throw new MidwireError('MIDWIRE_BAD_INPUT', `sendPing(): a payload of ${bytes.length} bytes — at most 125 fit a control frame (RFC 6455 §5.5)`)
+    this.#running('sendPing').push({ kind: 'ping', to, payload: bytes })
+  }
+
+  async flushed({ to = 'client' }: { readonly to?: Side } = {}): Promise<void> {
+    await this.#running('flushed').fence(to)
+  }
+
   close(code?: number, reason = '', { to = 'both' }: { readonly to?: Side | 'both' } = {}): void {
     const fault = closeFault(code, reason)
     if (fault) throw new MidwireError('MIDWIRE_BAD_INPUT', fault)
@@ -108,6 +127,10 @@ export class WireConnection implements Connection {
   release(message: Message): void {
     // A message that went with its connection is released already.
     this.#pump?.push({ kind: 'release', message })
+  }
+
+  releaseFrame(frame: ControlFrame): void {
+    this.#pump?.push({ kind: 'releaseFrame', frame })
   }
 
   /** Everything held or set aside goes on. */
@@ -130,6 +153,10 @@ export class WireConnection implements Connection {
     if (at !== 'tail' && at !== 'now') throw new MidwireError('MIDWIRE_BAD_INPUT', `at: ${JSON.stringify(at)} — expected 'tail' or 'now'`)
     const pump = this.#running(to === 'client' ? 'sendToClient' : 'sendToServer')
     pump.push({ kind: 'send', to, payload: pump.encode(to, value), place: at })
+  }
+
+  #sendRaw(to: Side, bytes: Uint8Array | string, { at = 'tail', binary = typeof bytes !== 'string' }: RawSendOptions = {}): void {
+    this.#running(to === 'client' ? 'sendRawToClient' : 'sendRawToServer').push({ kind: 'send', to, payload: { bytes: Buffer.from(bytes), binary }, place: at })
   }
 
   #running(verb: string): Pump {

@@ -1,6 +1,6 @@
 import type { Message } from '../message.ts'
 import type { Payload } from '../rule/payload.ts'
-import type { MessageRule, FollowUp } from '../rule/rule.ts'
+import type { ControlFrame, ControlRule, FollowUp, MessageRule } from '../rule/rule.ts'
 import type { Verdict } from '../rule/verdict.ts'
 import type { Side } from '../side.ts'
 
@@ -18,6 +18,11 @@ export type Input =
   | { readonly kind: 'releaseAll'; readonly at: number }
   /** `payload` is what `Session.encode` made of a value, so that a value that cannot be encoded throws where it was given. */
   | { readonly kind: 'send'; readonly to: Side; readonly payload: Payload; readonly place: 'tail' | 'now'; readonly at: number }
+  /** A ping of our own, at the next frame boundary; its pong is swallowed. */
+  | { readonly kind: 'ping'; readonly to: Side; readonly payload: Buffer; readonly at: number }
+  /** A ping behind everything queued; 'fenced' tells when its pong has come. */
+  | { readonly kind: 'fence'; readonly to: Side; readonly id: number; readonly at: number }
+  | { readonly kind: 'releaseFrame'; readonly frame: ControlFrame; readonly at: number }
   | { readonly kind: 'close'; readonly to: Side | 'both'; readonly code: number | undefined; readonly reason: string; readonly at: number }
   | { readonly kind: 'terminate'; readonly how: 'fin' | 'rst'; readonly at: number }
 
@@ -33,7 +38,9 @@ export type Output =
   /** Back-pressure: more is queued behind a hold than the limit allows. */
   | { readonly kind: 'pause' | 'resume'; readonly from: Side }
   /** A rule or codec failed: the test that declared it must fail. */
-  | { readonly kind: 'fail'; readonly rule: MessageRule | undefined; readonly error: unknown; readonly message: Message | undefined }
+  | { readonly kind: 'fail'; readonly rule: MessageRule | ControlRule | undefined; readonly error: unknown; readonly message: Message | undefined }
+  /** The receiver has taken what stood before the fence; `problem` says why it never will. */
+  | { readonly kind: 'fenced'; readonly id: number; readonly problem: string | undefined }
   /** Both legs are done; nothing more will come out. */
   | { readonly kind: 'over' }
 
