@@ -19,6 +19,8 @@ export type {
   TrafficEvent,
   Verdict,
 } from '@midwire/proxy'
+export { checkConnected, checkReceived, checkSent, checkSentInOrder } from './checks.ts'
+export type { CheckOptions, CheckResult } from './checks.ts'
 export { binary } from './codec/binary.ts'
 export { json } from './codec/json.ts'
 export { text } from './codec/text.ts'
@@ -26,7 +28,7 @@ export type { ConnectRuleBuilder, ResponseHeaders } from './connect-rule-builder
 export { UnexpectedTraffic, UnmetExpectation, UnusedRule } from './expectation-errors.ts'
 export type { HandshakeHoldHandle } from './handshake-hold-handle.ts'
 export type { Host } from './host.ts'
-export type { InterceptionProxy } from './interception-proxy.ts'
+export type { InterceptionProxy, Inside } from './interception-proxy.ts'
 export type {
   AsymmetricMatcher,
   CloseMatch,

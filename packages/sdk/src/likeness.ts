@@ -18,7 +18,8 @@ function compare(value: unknown, match: unknown): { right: number; all: number }
   return { right, all }
 }
 
-function hasParts(match: unknown): match is object {
+/** True for a match that is compared key by key. */
+export function hasParts(match: unknown): match is object {
   if (typeof match !== 'object' || match === null || 'asymmetricMatch' in match) return false
   const prototype: unknown = Object.getPrototypeOf(match)
   return Array.isArray(match) || prototype === null || prototype === Object.prototype

@@ -11,8 +11,8 @@ import type { ScopeKind, ScopeState } from './scope-state.ts'
 import type { InterceptionOptions } from './settings.ts'
 import { showLine } from './source-line.ts'
 import type { CallSite } from './source-line.ts'
-import type { Sought } from './sought.ts'
 import { renderTranscript } from './transcript.ts'
+import type { FailureDetails } from './waits.ts'
 
 /** ms of a wait where no deadline is known. */
 const defaultTimeout = 5000
@@ -161,16 +161,16 @@ export class ProxyControl<T = Uint8Array> {
     return this.#options.decisionTimeout ?? (left === undefined ? defaultTimeout : Math.max(left - 2 * margin, left / 3))
   }
 
-  failureText(state: ScopeState, headline: string, site: CallSite, sought?: Sought<object>): string {
+  failureText(state: ScopeState, headline: string, site: CallSite, { sought, marks, notes = [] }: FailureDetails = {}): string {
     const engine = this.engine()
-    const seen = { engine, state, sought }
+    const seen = { engine, state, sought, marks }
     return failureText({
       headline,
       place: showLine(site.line),
       testName: this.#host.testName(state.scope),
       transcript: transcriptOf(seen),
       rules: ruleLines(this.#around(state), engine),
-      notes: [...readingNotes(seen), ...state.failures.map(({ error }) => `failed meanwhile: ${error.message}`), ...state.notes],
+      notes: [...notes, ...readingNotes(seen), ...state.failures.map(({ error }) => `failed meanwhile: ${error.message}`), ...state.notes],
       seed: undefined,
     })
   }

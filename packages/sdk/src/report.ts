@@ -13,10 +13,12 @@ export interface Seen {
   readonly state: ScopeState
   /** Marks the best near miss. */
   readonly sought?: Sought<object> | undefined
+  /** Marks lines, by the `seq` of their events. */
+  readonly marks?: ReadonlyMap<number, string> | undefined
 }
 
 /** Everything that a scope has seen, as the parts of a transcript: its connections, its requests, and what led to neither. */
-export function transcriptOf({ engine, state, sought }: Seen): TranscriptPart[] {
+export function transcriptOf({ engine, state, sought, marks }: Seen): TranscriptPart[] {
   const events = [...engine.journal.read({ after: state.startedAfter, scope: state.scope })]
   const nearest = sought && nearestMiss(events, sought)
   const connections = new Map<Connection, TranscriptLine[]>()
@@ -33,7 +35,10 @@ export function transcriptOf({ engine, state, sought }: Seen): TranscriptPart[] 
       const lines = connections.get(event.connection) ?? []
       connections.set(event.connection, lines)
       const line = connectionLine(event, at, engine)
-      if (line) lines.push(event === nearest?.event ? { ...line, nearest: nearest.text } : line)
+      const mark = marks?.get(event.seq)
+      if (line) {
+        lines.push({ ...line, ...(event === nearest?.event && { nearest: nearest.text }), ...(mark !== undefined && { mark }) })
+      }
     } else if (event.kind === 'tcp' || event.kind === 'note') others.push(otherLine(event, at))
   }
   return [
@@ -173,7 +178,7 @@ function otherLine(event: TrafficEvent & { kind: 'tcp' | 'note' }, at: number): 
 }
 
 /** The newest of the events that come closest: where most of the match is true. */
-function nearestMiss(events: readonly TrafficEvent[], sought: Sought<object>): { event: TrafficEvent; text: string } | undefined {
+export function nearestMiss(events: readonly TrafficEvent[], sought: Sought<object>): { event: TrafficEvent; text: string } | undefined {
   let best: { event: TrafficEvent; text: string; share: number } | undefined
   for (const event of events) {
     const value = readSafely(() => sought.compared(event))

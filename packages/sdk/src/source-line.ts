@@ -12,6 +12,7 @@ export interface CallSite {
 const unknownLine: SourceLine = Object.freeze({ file: '<unknown>', line: 0, column: 0 })
 const location = /(?:\(|at (?:async )?)((?:file:\/\/|\/|[A-Za-z]:[\\/]).+?):(\d+):(\d+)\)?$/
 const testFile = /\.(?:test|spec|test-d)\.[cm]?[jt]sx?$/
+const library = /[\\/]node_modules[\\/]/
 const ownFolders = new Set<string>([import.meta.dirname])
 
 /** Frames in this folder are Midwire's own and never the caller's line. For packages that build on this one. */
@@ -28,14 +29,18 @@ export function callSite(): CallSite {
   return readCallSite(stack)
 }
 
-/** The call site that a printed stack leads to. */
+/** The call site that a printed stack leads to; a frame of a library, a runner's `expect` say, only where there is no other. */
 export function readCallSite(stack: string): CallSite {
   const frames = stack.split('\n').filter(text => /^\s+at /.test(text))
+  let inLibrary: CallSite | undefined
   for (const [index, text] of frames.entries()) {
     const line = readFrame(text)
-    if (line && !isOwn(line.file)) return { line, frames: frames.slice(index).join('\n') }
+    if (!line || isOwn(line.file)) continue
+    const site = { line, frames: frames.slice(index).join('\n') }
+    if (!library.test(line.file)) return site
+    inLibrary ??= site
   }
-  return { line: unknownLine, frames: frames.join('\n') }
+  return inLibrary ?? { line: unknownLine, frames: frames.join('\n') }
 }
 
 /** Gives an error the stack of a call site, so that runners point at the test and not into Midwire. */

@@ -15,6 +15,8 @@ export interface TranscriptLine {
   readonly outcome?: string
   /** Why the best near miss missed: `channel "b", expected "a"`. */
   readonly nearest?: string
+  /** Why the line is told apart from others: `matched`, `2 of 3`. */
+  readonly mark?: string
 }
 
 /** What was seen on one connection, or outside of any. */
@@ -68,12 +70,17 @@ function renderLines(lines: readonly TranscriptLine[], most: number): string[] {
     const columns = [showTime(line).padStart(times), line.way.padEnd(ways), `${line.type.padEnd(kinds)} ${showSize(line).padStart(sizes)}`]
     const summary = hasTail(line) ? line.summary.padEnd(summaries) : line.summary
     const nearest = line.nearest === undefined ? undefined : `nearest: ${cut(line.nearest, 160)}`
-    return `    ${[...columns, summary, line.outcome, nearest].filter(part => part !== undefined).join('  ')}`.trimEnd()
+    const mark = line.mark === undefined ? undefined : `← ${line.mark}`
+    return `    ${[...columns, summary, line.outcome, nearest, mark].filter(part => part !== undefined).join('  ')}`.trimEnd()
   })
 }
 
 function hasTail(line: TranscriptLine): boolean {
-  return line.outcome !== undefined || line.nearest !== undefined
+  return line.outcome !== undefined || isSoughtFor(line)
+}
+
+function isSoughtFor(line: TranscriptLine): boolean {
+  return line.nearest !== undefined || line.mark !== undefined
 }
 
 /** The first third and the last two thirds, and in between what the reader looks for; a number stands for lines left out. */
@@ -84,7 +91,7 @@ function keep(lines: readonly TranscriptLine[], most: number): (TranscriptLine |
   const out: (TranscriptLine | number)[] = []
   for (const [index, line] of lines.entries()) {
     const last = out.at(-1)
-    if (index < head || index >= tail || line.nearest !== undefined) out.push(line)
+    if (index < head || index >= tail || isSoughtFor(line)) out.push(line)
     else if (typeof last === 'number') out[out.length - 1] = last + 1
     else out.push(1)
   }

@@ -22,7 +22,16 @@ export interface WaitDesk {
   state(): ScopeState
   /** ms that a wait may take that begins now. */
   timeout(state: ScopeState, asked: number | undefined): number
-  failureText(state: ScopeState, headline: string, site: CallSite, sought?: Sought<object>): string
+  failureText(state: ScopeState, headline: string, site: CallSite, more?: FailureDetails): string
+}
+
+/** What a failure says beside what every failure says. */
+export interface FailureDetails {
+  /** Marks the best near miss. */
+  readonly sought?: Sought<object>
+  /** Marks lines of the transcript, by the `seq` of their events. */
+  readonly marks?: ReadonlyMap<number, string>
+  readonly notes?: readonly string[]
 }
 
 /** Resolves with the first, or `nth`, that is sought, once it has been seen. */
@@ -53,7 +62,7 @@ export async function seek<R extends object>(
   }
   const late = (ms: number): R => {
     state.failed = true
-    throw placedAt(new UnmetExpectation(desk.failureText(state, unmet(sought, nth, seen, options, ms), site, sought)), site)
+    throw placedAt(new UnmetExpectation(desk.failureText(state, unmet(sought, nth, seen, options, ms), site, { sought })), site)
   }
   try {
     return await watch(engine, state, {

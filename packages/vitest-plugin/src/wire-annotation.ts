@@ -17,9 +17,10 @@ export async function annotate(context: TestContext, transcript: string): Promis
   }
 }
 
-/** True for a test whose error tells already what was seen: a wait that was not met, or traffic that was not expected. */
+/** True for a test whose error tells already what was seen: a wait or a matcher that was not met, or traffic that was not expected. */
 export function tellsItself({ result }: RunnerTestCase): boolean {
-  return /\[MIDWIRE_(?:UNMET|UNEXPECTED)\]$/.test(result?.errors?.at(-1)?.name ?? '')
+  const { name = '', message = '' } = result?.errors?.at(-1) ?? {}
+  return /\[MIDWIRE_(?:UNMET|UNEXPECTED)\]$/.test(name) || /^expect\(proxy.*\)(?:\.not)?\.to.*\n {2}at /.test(message)
 }
 
 /** vitest takes annotations only from a running test, and has counted the failure before the hooks around the test get their turn back. */
