@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import tls from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { fetch as undiciFetch, request as undiciRequest, WebSocket as UndiciWebSocket } from 'undici'
@@ -207,5 +208,20 @@ describe('a proxy starts and stops', () => {
     const socket = proxy.run(scope, () => net.connect(443, 'api.example.com'))
     expect((await once(socket, 'error'))[0]).toMatchObject({ code: 'ECONNREFUSED' })
     expect(leaks).toMatchObject([{ scope, host: 'api.example.com', port: 443, stack: expect.stringContaining('proxy.test.ts') }])
+  })
+
+  test('a client that connects again whenever it is refused leaves the rest of the process its turns', async () => {
+    const proxy = await capture({ upstream: 'none' })
+    let refusals = 0
+    const connect = (): void => {
+      const socket = net.connect(443, 'api.example.com')
+      socket.once('error', () => {
+        if (++refusals < 1000) connect()
+      })
+    }
+    proxy.run(proxy.root, connect)
+    await setImmediate()
+    expect(refusals).toBeLessThan(1000)
+    refusals = 1000
   })
 })

@@ -1,5 +1,6 @@
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
+import { laterTurn } from '../io/clock.ts'
 
 /** Takes the engine's end of a captured socket's connection. */
 type Owner = (end: Socket) => void
@@ -47,9 +48,7 @@ export class Loopback {
   close(): Promise<void> {
     this.#server.close()
     // Its callback would wait for the connections too; the port is released in this turn.
-    return new Promise(resolve => {
-      setImmediate(resolve)
-    })
+    return laterTurn()
   }
 
   #connected(end: Socket): void {

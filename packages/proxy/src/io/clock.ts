@@ -1,7 +1,7 @@
 /**
  * The real clock, captured when this module is first imported, so that a test's fake timers freeze the client and not the wire.
  */
-const { setTimeout: realSetTimeout, clearTimeout: realClearTimeout } = globalThis
+const { setTimeout: realSetTimeout, clearTimeout: realClearTimeout, setImmediate: realSetImmediate } = globalThis
 const realNow = performance.now.bind(performance)
 
 export type Timer = ReturnType<typeof setTimeout>
@@ -31,4 +31,11 @@ export function startClock(): Clock {
       if (timer) realClearTimeout(timer)
     },
   }
+}
+
+/** Resolves in a later turn of the event loop, after I/O that is ready now. */
+export function laterTurn(): Promise<void> {
+  return new Promise(resolve => {
+    realSetImmediate(resolve)
+  })
 }

@@ -6,7 +6,9 @@ import type { EngineContext } from '../engine-context.ts'
 import { MidwireError } from '../errors.ts'
 import { HttpConnection } from '../http/http-connection.ts'
 import { targetOf } from '../http/target.ts'
+import { connectOutcome } from '../rule/connect-outcome.ts'
 import type { Scope } from '../scope.ts'
+import { laterTurn } from './clock.ts'
 import { Leg } from './leg.ts'
 import { type Sniffed, sniff } from './sniff.ts'
 import { tunnel } from './tunnel.ts'
@@ -19,7 +21,7 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   const { destination } = inbound
   if (scope?.ended) {
     engine.leak({ scope, ...destination, stack: inbound.stack })
-    return inbound.fail(refused(destination.host, destination.port))
+    return failLater(inbound, refused(destination.host, destination.port))
   }
   // A client in this process that was told to use one of our own ports: it is seen there.
   if (engine.isOwn(destination)) {
@@ -29,12 +31,12 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   const attempt = engine.tcpAttempt(scope, destination)
   const rule = scope && engine.decideConnect(scope, destination)
   if (rule) {
-    attempt.outcome = `${rule.action.kind} by a rule`
+    attempt.outcome = connectOutcome(rule)
     switch (rule.action.kind) {
       case 'refuse':
-        return inbound.fail(refused(destination.host, destination.port))
+        return failLater(inbound, refused(destination.host, destination.port))
       case 'failDns':
-        return inbound.fail(notFound(destination.host))
+        return failLater(inbound, notFound(destination.host))
       case 'timeout':
         return engine.park(scope, inbound)
     }
@@ -46,7 +48,7 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   if (engine.options.upstream === 'none' && !route) {
     if (!answersItself) {
       attempt.outcome = `refused: upstream is 'none' and no rule answers for this host`
-      return inbound.fail(refused(destination.host, destination.port))
+      return failLater(inbound, refused(destination.host, destination.port))
     }
   } else if (!answersItself) {
     try {
@@ -224,6 +226,12 @@ export async function openUpstream(
   const leg = new Leg(await inbound.dial(to && { host: to.host, port: to.port }))
   const wantsTls = to ? to.secure : meansTls
   return wantsTls ? secure(inbound, leg, hello) : leg
+}
+
+/** A client that connects again at once must not find out in the same turn, or the loop would never get to anything else. */
+async function failLater(inbound: Inbound, error: Error): Promise<void> {
+  await laterTurn()
+  inbound.fail(error)
 }
 
 /** The error of a connect that nobody listens to, as `net` makes it. */
