@@ -11,6 +11,7 @@ import type { MessageAction, MessageRule } from '../../src/rule/rule.ts'
 import type { Scope } from '../../src/scope.ts'
 import { parseExtensions } from '../../src/ws/extension-header.ts'
 import { long, runs } from '../long-run.ts'
+import { turnsUntil } from '../turns.ts'
 import { sequences } from './frames.ts'
 import { agreesOnDeflate, type Plan, plan } from './plan.ts'
 import { type Observation, play, Stage } from './run.ts'
@@ -101,16 +102,6 @@ function hasControlInside({ early, steps, first, after }: Plan): boolean {
   return items.some(item => item.kind === 'message' && item.frames > 1 && item.between !== 'nothing')
 }
 
-async function allClosed(): Promise<void> {
-  const patience = Date.now() + 10_000
-  for (;;) {
-    const last = proxy.connections.at(-1)
-    if (!last || last.state === 'closed') return
-    if (Date.now() > patience) throw new Error(`connection ${last.id} is still ${last.state} after both ends have ended`)
-    await new Promise(resolve => setImmediate(resolve))
-  }
-}
-
 test(
   'both ends of any session see what a direct connection would show them',
   async () => {
@@ -134,7 +125,7 @@ test(
         }
         const view = overtakes(plan) ? (seen: Observation) => withoutOvertaking(seen, agreesOnDeflate(plan)) : legible
         expect({ name, ...view(seen) }).toEqual({ name, ...view(expected) })
-        await allClosed()
+        await turnsUntil('the end of the connection', () => (proxy.connections.at(-1)?.state ?? 'closed') === 'closed')
       }
     })
     await fc.assert(property, { ...runs(80, 10_000), interruptAfterTimeLimit: long ? 3_600_000 : 60_000, markInterruptAsFailure: true })

@@ -1,7 +1,5 @@
 import type { Socket } from 'node:net'
-
-/** ms after which a session counts as hanging; what is waited for takes a few. */
-const patience = 10_000
+import { patience } from '../turns.ts'
 
 /** One end of a session: writes what it is told, and remembers what it saw, in order. */
 export class Witness {
