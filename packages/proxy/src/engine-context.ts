@@ -33,6 +33,8 @@ export interface EngineContext {
   /** Scope of captured traffic: its own, or the root where traffic outside any scope is adopted. */
   scopeOf(scope: Scope | undefined): Scope | undefined
   run<T>(scope: Scope, fn: () => T): T
+  /** As `run`, where functions of a test can be called at all. */
+  runRules(scope: Scope, turn: () => void): void
   /** Journals that a client asked for a TCP connection; its outcome is filled in later. */
   tcpAttempt(scope: Scope | undefined, destination: Destination): { outcome: string }
   decideConnect(scope: Scope, destination: Destination): ConnectRule | undefined
@@ -47,6 +49,8 @@ export interface EngineContext {
   /** Keeps a connect that is never to succeed until its client gives up or its scope ends. */
   park(scope: Scope, inbound: Inbound): void
   startSession(connection: Connection, protocol: string, agreement: DeflateAgreement): Session
+  /** Journals that a handshake was answered otherwise than with a 101, or not at all. */
+  refused(connection: Connection, status: number | undefined, text: string): void
   note(connection: Connection | undefined, scope: Scope | undefined, text: string): void
   fail(failure: EngineFailure): void
   leak(leak: Leak): void

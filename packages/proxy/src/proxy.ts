@@ -67,15 +67,21 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   readonly #onLeak: (leak: Leak) => void
   readonly #adopts: boolean
   #scripted: ScriptedUpstream | undefined
+  #scopes: ReturnType<typeof realm>['scopes'] | undefined
   #installation: Installation | undefined
   #closing: Promise<void> | undefined
+  #isSeedUsed = false
 
   constructor(options: ProxyOptions) {
     this.options = resolveOptions(options)
     const { upstream, route, journalLimit } = this.options
     this.routes = new Routes(route, upstream === 'real' || upstream === 'none' ? undefined : parseUpstream('upstream', upstream))
     this.authority = options.authority ? Authority.from(options.authority) : Authority.create()
-    this.random = seededRandom(this.options.seed)
+    const random = seededRandom(this.options.seed)
+    this.random = () => {
+      this.#isSeedUsed = true
+      return random()
+    }
     this.journal = new Journal({ limit: journalLimit })
     this.#handshakes = new HeldHandshakes(() => this.journal.changed())
     this.exchanges = new Exchanges(this.clock, this.journal)
@@ -102,6 +108,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
 
   get seed(): number {
     return this.options.seed
+  }
+
+  get isSeedUsed(): boolean {
+    return this.#isSeedUsed
   }
 
   get certificate(): string {
@@ -142,7 +152,12 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   }
 
   run<T>(scope: Scope, fn: () => T): T {
-    return realm().scopes.run(scope, fn)
+    return (this.#scopes ??= realm().scopes).run(scope, fn)
+  }
+
+  runRules(scope: Scope, turn: () => void): void {
+    if (this.rules.empty) turn()
+    else this.run(scope, turn)
   }
 
   currentScope(): Scope | undefined {
@@ -245,6 +260,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   startSession(connection: Connection, protocol: string, agreement: DeflateAgreement): Session {
     const { rules, journal, codec, random } = this
     return new Session({ connection, protocol, deflate: agreement, rules, journal, codec, random, holdLimit: this.options.holdLimit })
+  }
+
+  refused(connection: Connection, status: number | undefined, text: string): void {
+    this.journal.append({ kind: 'refused', at: this.now(), scope: connection.scope, connection, status, text })
   }
 
   note(connection: Connection | undefined, scope: Scope | undefined, text: string): void {

@@ -5,6 +5,7 @@ import { messageOf, MidwireError } from '../errors.ts'
 import type { Leg } from '../io/leg.ts'
 import { Pump } from '../io/pump.ts'
 import type { WireConnection } from '../io/wire-connection.ts'
+import { ruleLabel } from '../rule/rule-label.ts'
 import type { HandshakeAction } from '../rule/rule.ts'
 import type { Scope } from '../scope.ts'
 import { parseProtocols, rewriteAnswer, rewriteOffer } from '../ws/handshake.ts'
@@ -44,7 +45,10 @@ export async function openWebSocket(
     connection.markClosed()
   }
   connection.abandonWith(giveUp)
-  early.onEnd(giveUp)
+  early.onEnd(() => {
+    if (connection.state === 'opening') engine.refused(connection, undefined, 'the client left before it was answered')
+    giveUp()
+  })
 
   const asked = await askRules(engine, door, connection, request, locus)
   if (!asked || connection.state !== 'opening') return
@@ -54,19 +58,19 @@ export async function openWebSocket(
   const answer = await askToUpgrade(request, requestTarget, withHeader(headers, 'sec-websocket-extensions', offer.header), link)
   if (connection.state !== 'opening') return link.destroy()
   if (answer.kind === 'failed') {
-    engine.note(connection, scope, `upstream ended before it answered the handshake: ${answer.error.message}`)
+    engine.refused(connection, undefined, `upstream ended before it answered: ${answer.error.message}`)
     connection.markClosed()
     return client.endLike(link.leg)
   }
   const { response } = answer
   if (answer.kind === 'refused') {
-    engine.note(connection, scope, `upstream refused the handshake: ${response.statusCode} ${response.statusMessage}`)
+    engine.refused(connection, response.statusCode, `${response.statusCode} ${response.statusMessage} from upstream`)
     connection.markClosed()
     return door.relayRefusal(request, early, response)
   }
   const { header, agreement, problem } = rewriteAnswer(response.headers['sec-websocket-extensions'], offer)
   if (problem !== undefined) {
-    engine.note(connection, scope, problem)
+    engine.refused(connection, undefined, problem)
     link.leg.reset()
     connection.markClosed()
     return client.reset()
@@ -82,7 +86,7 @@ export async function openWebSocket(
     onFailure: (rule, error, message) => engine.fail({ scope: rule?.scope ?? scope, rule, error, message }),
     onOver: () => connection.markClosed(),
     onClosing: () => connection.markClosing(),
-    inScope: turn => engine.run(scope, turn),
+    inScope: turn => engine.runRules(scope, turn),
   })
   connection.open(pump, protocol)
   engine.sockets.opened(connection)
@@ -104,21 +108,26 @@ async function askRules(
     ...locus,
     link: await door.openLink(locus.target),
   })
-  switch (rule?.action.kind) {
-    case undefined:
-      return onward()
+  if (!rule) return onward()
+  const by = `by ${ruleLabel(rule)}`
+  const note = (text: string): void => engine.note(connection, scope, text)
+  switch (rule.action.kind) {
     case 'respondWith':
+      engine.refused(connection, rule.action.status, `${statusLine(rule.action.status)} ${by}`)
       return void refuse(door, connection, rule.action)
     case 'reset':
+      engine.refused(connection, undefined, `reset ${by}`)
       connection.markClosed()
       door.link?.leg.reset()
       return void door.client.reset()
     case 'hold':
+      note(`handshake held ${by}`)
       await Promise.race([engine.holdHandshake(rule, connection), connection.closed])
       engine.releaseHandshake(connection)
       return connection.state === 'opening' ? onward() : undefined
     case 'delay': {
       const { ms } = rule.action
+      note(`handshake delayed ${ms} ms ${by}`)
       const late = Promise.withResolvers<void>()
       const timer = engine.clock.after(ms, late.resolve)
       await Promise.race([late.promise, connection.closed])
@@ -127,6 +136,7 @@ async function askRules(
     }
     case 'redirect': {
       const { url: elsewhere } = rule.action
+      note(`handshake redirected to ${elsewhere} ${by}`)
       const leg = await door.openUpstream(locus.target, parseUpstream('redirect', elsewhere))
       return {
         link: door.replaceLink(leg),
@@ -136,6 +146,7 @@ async function askRules(
     }
     case 'accept': {
       const { messages } = rule.action
+      note(`handshake accepted ${by}: there is no upstream`)
       const codec = {
         from: 'server',
         binary: false,
@@ -146,6 +157,7 @@ async function askRules(
       return { ...locus, link: door.replaceLink(leg) }
     }
     case 'rewrite':
+      note(`handshake rewritten ${by}`)
       try {
         return { ...(await onward()), ...rewriteRequest(locus, rule.action.fn) }
       } catch (cause) {
@@ -162,7 +174,11 @@ function refuse(
   { status, body, headers }: Extract<HandshakeAction, { kind: 'respondWith' }>,
 ): void {
   connection.markClosed()
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${headerLines(headers)}\r\n`
+  const head = `HTTP/1.1 ${statusLine(status)}\r\n${headerLines(headers)}\r\n`
   door.client.stream.end(Buffer.concat([Buffer.from(head, 'latin1'), body]))
   door.link?.destroy()
+}
+
+function statusLine(status: number): string {
+  return `${status} ${STATUS_CODES[status] ?? ''}`
 }

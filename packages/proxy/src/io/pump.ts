@@ -12,6 +12,9 @@ import type { Leg } from './leg.ts'
 /** ms that both legs get to answer our FIN before they are destroyed; a destroy with unread bytes would send RST instead. */
 const lingerTime = 1000
 
+/** Bytes that may wait for a slow receiver before its sender is paused: a pause for each chunk would cost more than it saves. */
+const writeAhead = 1024 * 1024
+
 export interface PumpOptions {
   readonly session: Session
   readonly legs: Readonly<Record<Side, Leg>>
@@ -108,7 +111,7 @@ export class Pump {
     switch (output.kind) {
       case 'write': {
         const { stream } = this.#legs[output.to]
-        if (stream.writable && !stream.write(output.bytes)) this.#stop(other(output.to), 'drain')
+        if (stream.writable && !stream.write(output.bytes) && stream.writableLength > writeAhead) this.#stop(other(output.to), 'drain')
         return
       }
       case 'end':

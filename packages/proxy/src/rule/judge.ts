@@ -98,7 +98,12 @@ function decide(run: RuleRun<MessageRule>, before: readonly FollowUp[], message:
     case 'reply':
       try {
         const answer = action.fn(message.value, message)
-        return { verdict: { kind: 'drop' }, payload: undefined, run, then: [...before, { kind: 'send', to: message.from, value: answer }, ...own] }
+        return {
+          verdict: { kind: 'drop' },
+          payload: undefined,
+          run,
+          then: [...before, { kind: 'send', to: message.from, value: answer }, ...own],
+        }
       } catch (error) {
         court.failed(run, message, error)
         return as(pass)

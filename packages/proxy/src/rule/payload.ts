@@ -23,11 +23,7 @@ export function encodePayload(
   try {
     encoded = codec.encode(value, context)
   } catch (error) {
-    throw new MidwireError(
-      'MIDWIRE_CODEC',
-      `codec ${codec.name} could not encode the value: ${messageOf(error)}`,
-      { cause: error },
-    )
+    throw new MidwireError('MIDWIRE_CODEC', `codec ${codec.name} could not encode the value: ${messageOf(error)}`, { cause: error })
   }
   if (typeof encoded === 'string') return { bytes: textBytes(encoded), binary: original?.binary ?? false }
   if (!(encoded instanceof Uint8Array)) {

@@ -22,6 +22,11 @@ export class RuleSet {
     return this.#version
   }
 
+  /** True while no rule is live: no function of a test can be called. */
+  get empty(): boolean {
+    return this.#messages.size + this.#controls.size + this.#connects.size + this.#handshakes.size === 0
+  }
+
   /** Every live rule, in the order of declaration. */
   get runs(): readonly RuleRun[] {
     const all: RuleRun[] = [...this.#all]
@@ -92,7 +97,11 @@ export class RuleSet {
   /** True if a live rule could answer a client of `scope` for `host` without upstream: then the client is accepted first. */
   couldAnswer(scope: Scope, host: string): boolean {
     return this.handshakeRules(scope).some(
-      run => run.canAct && run.rule.action.kind !== 'hold' && run.rule.action.kind !== 'delay' && (run.rule.match.host === undefined || run.rule.match.host === host),
+      run =>
+        run.canAct &&
+        run.rule.action.kind !== 'hold' &&
+        run.rule.action.kind !== 'delay' &&
+        (run.rule.match.host === undefined || run.rule.match.host === host),
     )
   }
 

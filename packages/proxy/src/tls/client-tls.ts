@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import tls from 'node:tls'
-import type { ConnectionOptions } from 'node:tls'
+import type { ConnectionOptions, SecureContext, SecureContextOptions } from 'node:tls'
 import { markReplacement, original } from '../capture/original.ts'
 import { isDialled } from '../capture/nodes-connect.ts'
 import { Patch } from '../capture/patch.ts'
@@ -13,6 +13,21 @@ const NOT_FOR_UPSTREAM = [
   'ca', 'cert', 'key', 'pfx', 'passphrase', 'crl',
 ] as const // prettier-ignore
 
+/** What makes a client's secure context unlike those of others. */
+const OF_ITS_OWN = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'crl', 'dhparam', 'sessionIdContext', 'ticketKeys'] as const
+
+/** What secure contexts without certificates of their own can differ in. */
+const SHARED = [
+  'ciphers',
+  'ecdhCurve',
+  'honorCipherOrder',
+  'maxVersion',
+  'minVersion',
+  'secureOptions',
+  'secureProtocol',
+  'sigalgs',
+] as const
+
 type StartHandshake = (this: tls.TLSSocket) => void
 
 /** Knows the TLS options that clients gave, and which TLS socket lies over which. */
@@ -20,6 +35,7 @@ export class ClientTls {
   readonly #trust: Trust
   readonly #over = new WeakMap<Socket, tls.TLSSocket>()
   readonly #under = new WeakMap<Socket, Socket>()
+  readonly #contexts = new Map<string, SecureContext>()
 
   // Where `tls.connect` begins its handshake. Its name itself may have been imported, and kept, before we came.
   readonly #start = new Patch<StartHandshake>(tls.TLSSocket.prototype, '_start', below => {
@@ -42,6 +58,7 @@ export class ClientTls {
 
   unwatch(): void {
     this.#start.remove()
+    this.#contexts.clear()
   }
 
   /** The options that the client gave for TLS on this connection, as the upstream leg takes them. */
@@ -54,11 +71,22 @@ export class ClientTls {
     if (upstream.checkServerIdentity) upstream.checkServerIdentity = original(upstream.checkServerIdentity)
     // One that does not know our authority: a server is believed if the client would have believed it.
     const meant = options.secureContext ? this.#trust.meant(options.secureContext) : options
-    upstream.secureContext = original(tls.createSecureContext)(meant)
+    upstream.secureContext = this.#contextOf(meant)
     // Whom the client would have expected: Node asks the socket, and ours was dialled by another name perhaps.
     const name: unknown = Reflect.get(client, '_host')
     if (upstream.host === undefined && typeof name === 'string') upstream.host = name
     return upstream
+  }
+
+  /** Most clients ask for nothing special: their context is made once, not for each connection. */
+  #contextOf(meant: SecureContextOptions | undefined): SecureContext {
+    const options = meant ?? {}
+    const make = (): SecureContext => original(tls.createSecureContext)(meant)
+    if (OF_ITS_OWN.some(name => options[name] !== undefined)) return make()
+    const key = JSON.stringify([this.#trust.defaultsVersion, ...SHARED.map(name => options[name])])
+    const context = this.#contexts.get(key) ?? make()
+    this.#contexts.set(key, context)
+    return context
   }
 
   /** Why the TLS client of this connection cannot be made to trust our authority. */

@@ -8,10 +8,18 @@ export class DefaultCertificates {
   /** The defaults without ours, while ours are among them. */
   #before: readonly string[] | undefined
 
+  #version = 0
+
+  /** Grows whenever the defaults change, as far as can be seen. */
+  get version(): number {
+    return this.#version
+  }
+
   /** A test that sets other defaults keeps ours. */
   readonly #set = new Patch(tls, 'setDefaultCACertificates', (below: typeof tls.setDefaultCACertificates) => {
     return (certificates: Parameters<typeof tls.setDefaultCACertificates>[0]): void => {
       below(certificates)
+      this.#version++
       if (!this.#set.wanted || this.#before === undefined) return
       this.#before = undefined
       this.#apply()
@@ -44,6 +52,7 @@ export class DefaultCertificates {
     const before = this.#before ?? this.#others()
     original(tls.setDefaultCACertificates)([...before, ...this.#added])
     this.#before = this.#added.length > 0 ? before : undefined
+    this.#version++
   }
 
   /** The list that was set may contain ours already, in another layout. */

@@ -54,6 +54,11 @@ export class Trust {
     return this.#known.get(context)?.meant
   }
 
+  /** Grows whenever the certificates that are trusted by default change. */
+  get defaultsVersion(): number {
+    return this.#defaults.version
+  }
+
   /** True for a certificate that a target shows in place of the server's own, which is verified on the upstream leg. */
   issued(certificate: { readonly fingerprint256: string }): boolean {
     return [...this.#authorities.keys()].some(authority => authority.issued(certificate))
