@@ -47,6 +47,15 @@ export type TrafficEvent =
   | (EventBase & { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly outcome: () => string })
   /** An upgrade request arrived. */
   | (EventBase & { readonly kind: 'handshake'; readonly connection: Connection })
+  /** The handshake came to another end than a 101, and the connection never opened. */
+  | (EventBase & {
+      readonly kind: 'refused'
+      readonly connection: Connection
+      /** Of the response that the client got; `undefined` if it got none. */
+      readonly status: number | undefined
+      /** Who refused and how, for people: `503 Service Unavailable from upstream`. */
+      readonly text: string
+    })
   /** The 101 was written to the client. */
   | (EventBase & { readonly kind: 'connection'; readonly connection: Connection })
   | (EventBase & { readonly kind: 'message'; readonly connection: Connection; readonly from: Side; readonly message: Message })

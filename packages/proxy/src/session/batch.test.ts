@@ -132,6 +132,30 @@ describe('one message in several WebSocket messages', () => {
     expect(wire.seen('server')).toEqual(['he', 'llo\n'])
   })
 
+  test.for(['tail', 'now'] as const)("what is sent at '%s' does not come inside it", place => {
+    for (const judged of [false, true]) {
+      const wire = lines()
+      wire.send('client', 'he')
+      wire.put({ kind: 'send', to: 'server', payload: wire.session.encode('server', 'mine'), place })
+      if (judged) wire.rule(drop, { match: 'next' })
+      wire.send('client', 'l')
+      wire.send('client', 'lo\nnext\n')
+      expect(wire.seen('server').join('')).toBe(judged ? 'hello\nmine\n' : 'hello\nnext\nmine\n')
+    }
+  })
+
+  test('nor does what was set aside and is released', () => {
+    const wire = lines()
+    const rule = wire.rule({ kind: 'hold', others: 'pass' }, { match: 'aside' })
+    wire.send('client', 'aside\n')
+    const [message] = rule.held
+    rule.dispose()
+    wire.send('client', 'he')
+    wire.release(message)
+    wire.send('client', 'llo\n')
+    expect(wire.seen('server')).toEqual(['he', 'llo\n', 'aside\n'])
+  })
+
   test('an end lets the beginning of a message go on', () => {
     const wire = lines()
     wire.rule(drop, { match: 'a' })

@@ -129,6 +129,14 @@ describe('a close of our own', () => {
     expect(wire.notes()).toEqual([expect.stringMatching(/no answer to a close frame within 300 ms/)])
   })
 
+  test('a peer that ends without an answer is not waited for', () => {
+    const wire = new VirtualWire()
+    wire.put({ kind: 'close', to: 'client', code: 1000, reason: '' })
+    wire.put({ kind: 'end', from: 'client', how: 'fin' })
+    expect(wire.seen('client')).toEqual(['close:1000:', 'fin'])
+    expect(wire.seen('server')).toEqual(['fin'])
+  })
+
   test('waits behind what is held', () => {
     const wire = new VirtualWire()
     const rule = wire.rule(hold, { from: 'server' })
@@ -140,13 +148,22 @@ describe('a close of our own', () => {
     expect(wire.seen('client')).toEqual(['held', 'close:1000:'])
   })
 
-  test('does not wait for ever for the rest of a message', () => {
-    const wire = new VirtualWire({ closeTimeout: 300 })
+  test('does not wait for the rest of a message that a rule could decide', () => {
+    const wire = new VirtualWire()
     wire.rule({ kind: 'drop' }, { match: 'nothing' })
+    wire.bytes('server', wire.frame('server', 'half', { fin: false }))
+    wire.put({ kind: 'close', to: 'client', code: 1000, reason: '' })
+    wire.bytes('server', wire.frame('server', 'and half', { opcode: 0 }))
+    expect(wire.seen('client')).toEqual(['close:1000:'])
+  })
+
+  test('does not wait for ever for the rest of a message that is being relayed', () => {
+    const wire = new VirtualWire({ closeTimeout: 300 })
     wire.bytes('server', wire.frame('server', 'half', { fin: false }))
     wire.put({ kind: 'close', to: 'client', code: 1000, reason: '' })
     wire.until(300)
     expect(wire.outputs.at(-1)).toEqual({ kind: 'over' })
+    expect(wire.seen('client')).toEqual(['half…', 'fin'])
   })
 
   test('while the peers are closing, their own frames come first, and none is written twice', () => {
@@ -227,6 +244,28 @@ describe('FIN and RST', () => {
     wire.put({ kind: 'end', from: 'client', how: 'fin' })
     expect(wire.written('server')).toEqual(frame.subarray(0, 12))
     expect(wire.outputs.at(-1)).toEqual({ kind: 'end', to: 'server', how: 'fin' })
+  })
+
+  test('what was set aside comes before the beginning of a frame that was never completed', () => {
+    const wire = new VirtualWire()
+    const rule = wire.rule({ kind: 'hold', others: 'pass' })
+    wire.bytes('server', wire.frame('server', 'aside'), Buffer.from([0x81]))
+    wire.put({ kind: 'end', from: 'server', how: 'fin' })
+    wire.release(rule.held[0])
+    expect(wire.seen('client')).toEqual(['aside', 'part of a frame', 'fin'])
+  })
+
+  test('what was set aside is discarded if such a beginning had gone on before, and a line says so', () => {
+    const wire = new VirtualWire()
+    const rule = wire.rule({ kind: 'hold', others: 'pass' }, { times: 1 })
+    const half = wire.frame('server', 'never complete').subarray(0, 9)
+    wire.bytes('server', wire.frame('server', 'aside'))
+    wire.bytes('server', half)
+    wire.put({ kind: 'end', from: 'server', how: 'fin' })
+    wire.release(rule.held[0])
+    expect(wire.written('client')).toEqual(half)
+    expect(wire.notes()).toEqual(['a message to the client was discarded: the message before it was never completed'])
+    expect(wire.outputs.at(-1)).toEqual({ kind: 'end', to: 'client', how: 'fin' })
   })
 
   test('an end in the middle of a header does too', () => {

@@ -31,6 +31,7 @@ export class Batch {
   readonly open: Pieces = new Pieces()
   readonly slots: Slot[] = []
   readonly compressed: boolean
+  readonly continues: boolean
   /** Type of the last WebSocket message in it. */
   binary = false
   /** The first slot that is still to be carried out. */
@@ -42,8 +43,10 @@ export class Batch {
   /** What the codec had over when the batch was cut short; it goes on as it is. */
   leftover: Payload | undefined
 
-  constructor(compressed: boolean) {
+  /** `continues`: the beginning of its first message has been forwarded; until its end, nothing may come in between. */
+  constructor(compressed: boolean, continues: boolean) {
     this.compressed = compressed
+    this.continues = continues
   }
 
   add(bytes: Buffer, start: number, end: number): void {
@@ -57,6 +60,11 @@ export class Batch {
   }
 }
 
+/** True for a batch of which no message has arrived: what is put at the tail goes before it. */
+export function isFresh(element: Element): boolean {
+  return element.kind === 'batch' && !element.complete && !element.continues && element.slots.length === 0
+}
+
 /** Bytes that no rule is asked about: they go on as they come, also in the middle of a message. */
 export class Stretch {
   readonly kind = 'stretch'
@@ -66,8 +74,10 @@ export class Stretch {
   weight = 0
   /** Some of it has been written: until its end, nothing may come in between. */
   begun: boolean
-  /** Nothing will be added: it ends at the end of a message, or the sender has ended. */
+  /** Nothing will be added: it ends where a message does, or the sender has ended. */
   done = false
+  /** It ends in the middle of a message: nothing of our own can follow it. */
+  torn = false
 
   constructor(begun: boolean) {
     this.begun = begun

@@ -147,7 +147,17 @@ describe('a message that is under way when something of our own is sent', () => 
     expect(wire.seen('client')).toEqual(['one…', '…two', 'mine'])
   })
 
-  test('goes before it if it waited for its rest and the last rule has gone', () => {
+  test('is never followed by it if its end never comes', () => {
+    const wire = new VirtualWire()
+    const frame = wire.frame('server', 'never complete').subarray(0, 6)
+    wire.bytes('server', frame)
+    wire.put({ kind: 'send', to: 'client', payload: wire.session.encode('client', 'mine'), place: 'tail' })
+    wire.put({ kind: 'end', from: 'server', how: 'fin' })
+    expect(wire.written('client')).toEqual(frame)
+    expect(wire.notes()).toEqual(['a message to the client was not sent: the message before it was never completed'])
+  })
+
+  test('comes after it if it waits for its rest, for it has not arrived yet', () => {
     const wire = new VirtualWire()
     const rule = wire.rule({ kind: 'drop' }, never)
     wire.bytes('server', wire.frame('server', 'one', { fin: false }))
@@ -155,7 +165,7 @@ describe('a message that is under way when something of our own is sent', () => 
     rule.dispose()
     wire.put({ kind: 'rules' })
     wire.bytes('server', wire.frame('server', 'two', { opcode: 0 }))
-    expect(wire.seen('client')).toEqual(['one…', '…two', 'mine'])
+    expect(wire.seen('client')).toEqual(['mine', 'one…', '…two'])
   })
 })
 

@@ -1,7 +1,7 @@
 import type { Message } from '../message.ts'
 import type { Payload } from '../rule/payload.ts'
 import type { Side } from '../side.ts'
-import { Batch } from './element.ts'
+import { Batch, isFresh } from './element.ts'
 import type { Stretch } from './element.ts'
 import type { Element, Slot } from './element.ts'
 import type { Outbox } from './outbox.ts'
@@ -30,6 +30,8 @@ export class Gate {
   closed: 'peer' | 'own' | undefined
   /** The receiver's leg is over: what comes for it is discarded. */
   gone = false
+  /** What was written last ends in the middle of a message: nothing of our own can follow. */
+  #torn = false
   /** When the head's delay ends. */
   due: number | undefined
   readonly #host: GateHost
@@ -89,14 +91,19 @@ export class Gate {
     this.#queue.push(element)
   }
 
+  /** Puts something of our own at the tail: behind every message that has arrived. */
+  append(element: Element): void {
+    this.#insert(element, isFresh)
+  }
+
   /** Counts bytes that were added to an element of the queue. */
   weigh(bytes: number): void {
     this.#weight += bytes
   }
 
-  /** Puts a stretch right behind `batch`. */
-  follow(batch: Batch, stretch: Stretch): void {
-    this.#queue.splice(this.#queue.indexOf(batch) + 1, 0, stretch)
+  /** Puts `next` right behind an element of the queue. */
+  follow(element: Batch | Stretch, next: Batch | Stretch): void {
+    this.#queue.splice(this.#queue.indexOf(element) + 1, 0, next)
   }
 
   /** Writes a message of our own at the next message boundary, overtaking what waits. */
@@ -106,17 +113,15 @@ export class Gate {
 
   /** Writes a message of our own here and now; the caller stands at a message boundary. */
   inject(frame: Buffer, payload: Payload): void {
-    if (this.closed !== undefined || this.gone) {
-      this.#host.note(`a message to the ${this.to} was not sent: ${this.gone ? 'its leg has ended' : 'the close frame had gone before'}`)
-      return
-    }
+    const obstacle = this.#obstacle()
+    if (obstacle) return this.#host.note(`a message to the ${this.to} was not sent: ${obstacle}`)
     this.#outbox.range(this.to, frame, 0, frame.length)
     this.#host.injected(this.to, payload.binary ? 'binary message' : 'text message', payload.bytes)
   }
 
   /** Writes a close frame of our own here and now, unless one has gone before; what waits is discarded. */
   closeNow(frame: Buffer): void {
-    if (this.closed !== undefined || this.gone) return
+    if (this.#obstacle()) return
     this.#outbox.range(this.to, frame, 0, frame.length)
     this.closed = 'own'
     this.#host.closeWritten(this, true)
@@ -195,12 +200,19 @@ export class Gate {
     if (messages > 0) this.#host.note(`${messages} ${messages === 1 ? 'message' : 'messages'} to the ${this.to} discarded: ${reason}`)
   }
 
+  /** Why nothing of our own can be written any more, if it cannot. */
+  #obstacle(): string | undefined {
+    if (this.gone) return 'its leg has ended'
+    if (this.closed !== undefined) return 'the close frame had gone before'
+    return this.#torn ? 'the message before it was never completed' : undefined
+  }
+
   #carry(head: Element, now: number): Progress {
     switch (head.kind) {
       case 'stretch':
         return this.#carryStretch(head)
       case 'batch':
-        return this.closed || this.gone ? this.#refuse(head) : this.#carryBatch(head, now)
+        return this.closed || this.gone || this.#torn ? this.#refuse(head) : this.#carryBatch(head, now)
       case 'injected':
         this.inject(head.frame, head.payload)
         return 'gone'
@@ -216,6 +228,8 @@ export class Gate {
   }
 
   #carryStretch(stretch: Stretch): Progress {
+    // Nothing can follow it: what was set aside goes first.
+    if (stretch.torn && !stretch.begun && this.#aside > 0) return 'stalled'
     const writable = this.closed !== 'own' && !this.gone
     if (writable) {
       stretch.begun ||= !stretch.pieces.empty
@@ -227,24 +241,27 @@ export class Gate {
       if (writable) message.passed()
       else message.settle(undefined)
     }
-    return stretch.done ? 'gone' : 'short'
+    if (!stretch.done) return 'short'
+    this.#torn ||= stretch.torn
+    return 'gone'
   }
 
   #carryClose({ frame, own }: Extract<Element, { kind: 'close' }>): Progress {
-    if (this.closed !== undefined || this.gone) return 'gone'
+    if (own ? this.#obstacle() !== undefined : this.closed !== undefined || this.gone) return 'gone'
     this.#outbox.range(this.to, frame, 0, frame.length)
     this.closed = own ? 'own' : 'peer'
     this.#host.closeWritten(this, own)
     return 'gone'
   }
 
-  /** After a close frame of our own nothing goes to this receiver. */
+  /** Nothing that is not there yet can be written to this receiver. */
   #refuse(batch: Batch): Progress {
     for (const slot of batch.slots) {
-      if (slot.state === 'aside') continue
+      if (slot.state === 'aside' || slot.message.settled) continue
       this.#held.delete(slot.message)
       slot.run?.unhold(slot.message)
       slot.message.settle(undefined)
+      if (this.#torn) this.#host.note(`a message to the ${this.to} was discarded: the message before it was never completed`)
     }
     if (!batch.complete) return 'short'
     this.#weight -= batch.weight
@@ -309,7 +326,10 @@ export class Gate {
     const parts = run.map(slot => slot.payload?.bytes ?? slot.own)
     const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
     this.#writeFrame({ bytes, binary: isBinary(run[0]!) }, compressed)
-    for (const [i, { message }] of run.entries()) message.settle(parts[i])
+    for (const { message, payload } of run) {
+      if (payload) message.settle(payload.bytes)
+      else message.passed()
+    }
   }
 
   #writeFrame(payload: Payload, compressed: boolean): void {
@@ -320,6 +340,7 @@ export class Gate {
   #writeUrgent(): void {
     const head = this.#queue[0]
     if (this.#urgent.length === 0 || (head?.kind === 'stretch' && head.begun)) return
+    if (head?.kind === 'batch' && head.continues && head.next === 0) return
     for (const { frame, payload } of this.#urgent.splice(0)) this.inject(frame, payload)
   }
 
@@ -344,7 +365,7 @@ export class Gate {
   /** Puts a message that was set aside at the tail: behind all messages, before a close frame or an end. */
   #putBack(slot: Slot, from: Batch): void {
     this.#aside--
-    const batch = new Batch(from.compressed)
+    const batch = new Batch(from.compressed, false)
     batch.complete = true
     batch.slots.push({ ...slot, state: 'ready' })
     if (from.complete && !from.leftover && from.slots.length === 1) batch.done.take(from.done)
@@ -352,10 +373,19 @@ export class Gate {
     const stillQueued = this.#queue.includes(from)
     batch.weight = slot.own.length
     if (stillQueued) this.#weight += batch.weight
-    const at = this.#queue.findIndex(element => element.kind === 'close' || element.kind === 'end')
-    if (at < 0) this.#queue.push(batch)
-    else this.#queue.splice(at, 0, batch)
+    this.#insert(batch, element => isFresh(element) || isLast(element))
   }
+
+  #insert(element: Element, before: (next: Element) => boolean): void {
+    const at = this.#queue.findIndex(before)
+    if (at < 0) this.#queue.push(element)
+    else this.#queue.splice(at, 0, element)
+  }
+}
+
+/** Nothing that comes back from being set aside may stand behind it. */
+function isLast(element: Element): boolean {
+  return element.kind === 'close' || element.kind === 'end' || (element.kind === 'stretch' && element.torn && !element.begun)
 }
 
 function isTouched(slot: Slot): boolean {

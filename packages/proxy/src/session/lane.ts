@@ -102,6 +102,7 @@ export class Lane {
       const stretch = new Stretch(false)
       stretch.add(carried, 0, carried.length)
       stretch.done = true
+      stretch.torn = true
       this.gate.weigh(carried.length)
       this.gate.push(stretch)
     }
@@ -111,13 +112,13 @@ export class Lane {
 
   /** The rules changed: what only waited for its rest goes on if none of them decides any more. */
   rulesChanged(at: number): void {
-    if (!this.#refresh()) this.#letGo(false)
+    this.#refresh()
     this.gate.drain(at)
   }
 
-  /** Makes room at the tail for something of our own: a message that is being relayed goes before it. */
+  /** Makes room at the tail for something of our own: a message that is being relayed, also one of the codec's, goes before it. */
   settleTail(): void {
-    if (this.#current || this.#reader.opaque || !this.#reader.insideMessage) return
+    if (this.#current || this.#reader.opaque || (!this.#reader.insideMessage && this.#rest.length === 0)) return
     this.#current = new Stretch(true)
     this.gate.push(this.#current)
   }
@@ -159,7 +160,7 @@ export class Lane {
       if ((run.rule.action.kind !== 'observe' || run.rule.then.length > 0) && run.canAct) return true
     }
     // A batch that waits for its rest waits no longer.
-    this.#letGo(false)
+    if (this.#current?.kind === 'batch') this.#letGo(this.#current)
     return false
   }
 
@@ -242,7 +243,7 @@ export class Lane {
     if (deciding && begins && message && !this.#current && !this.#track.stateful && !arrived.more(end)) {
       this.#takeWhole(bytes, start, end, message)
     } else {
-      const current = (this.#current ??= this.#begin(begins, deciding))
+      const current = this.#elementFor(begins, deciding)
       current.add(bytes, start, end)
       this.gate.weigh(end - start)
       if (whole) {
@@ -253,17 +254,25 @@ export class Lane {
         else this.#completeStretch(current, messages, deciding)
       } else if (current.kind === 'batch' && current.weight > this.#messageLimit) {
         this.#host.note(`a message from the ${this.from} is over the limit of ${this.#messageLimit} bytes: it passes undecided`)
-        this.#letGo(false)
+        this.#letGo(current)
       }
     }
     this.gate.drain(at)
   }
 
-  #begin(begins: boolean, deciding: boolean): Batch | Stretch {
+  /** The element that takes a part of a data frame. */
+  #elementFor(begins: boolean, deciding: boolean): Batch | Stretch {
+    const current = this.#current
+    if (current && !(begins && deciding && current.kind === 'stretch')) return current
     // What does not begin here was relayed until now: it cannot be judged any more, and nothing may come in between.
-    const element = begins && deciding ? new Batch(this.#compressed) : new Stretch(!begins)
+    const element = begins && deciding ? new Batch(this.#compressed, this.#rest.length > 0) : new Stretch(!begins)
     this.#forwarded = this.#rest.length
-    this.gate.push(element)
+    if (current) {
+      // It waited for the rest of one of the codec's messages, which begins this batch.
+      current.done = true
+      this.gate.follow(current, element)
+    } else this.gate.push(element)
+    this.#current = element
     return element
   }
 
@@ -276,7 +285,7 @@ export class Lane {
       message.passed()
       return
     }
-    const batch = new Batch(this.#compressed)
+    const batch = new Batch(this.#compressed, false)
     batch.done.add(bytes, start, end)
     batch.weight = end - start
     batch.complete = true
@@ -302,8 +311,10 @@ export class Lane {
   }
 
   #completeStretch(stretch: Stretch, messages: readonly JournalledMessage[], deciding: boolean): void {
-    stretch.done = true
-    this.#current = undefined
+    if (this.#rest.length === 0) {
+      stretch.done = true
+      this.#current = undefined
+    }
     for (const message of messages) {
       stretch.messages.push(message)
       message.decide(pass, undefined)
@@ -334,27 +345,32 @@ export class Lane {
     if (!this.#host.closeArrived(this.from)) this.gate.push({ kind: 'close', frame, own: false })
   }
 
-  /** The message in progress will not be completed. */
+  /** The message in progress will not be completed: what has come of it goes on, and nothing of our own can follow. */
   #cutShort(): void {
-    this.#letGo(true)
-    if (this.#current?.kind === 'stretch') this.#current.done = true
+    this.settleTail()
+    const current = this.#current?.kind === 'batch' ? this.#letGo(this.#current) : this.#current
+    if (current) {
+      current.done = true
+      current.torn = true
+    }
     this.#current = undefined
   }
 
-  /** What has come of a batch that waits for its rest goes on. */
-  #letGo(done: boolean): void {
-    const batch = this.#current
-    if (batch?.kind !== 'batch') return
-    const stretch = new Stretch(false)
-    stretch.done = done
-    stretch.weight = batch.open.size
+  /** What has come of a batch that waits for its rest goes on; the rest will follow in what this returns. */
+  #letGo(batch: Batch): Stretch | undefined {
+    const begun = this.#rest.length > 0
     const inMessage = !batch.open.empty
-    stretch.pieces.take(batch.open)
-    batch.weight -= stretch.weight
+    const stretch = inMessage || begun ? new Stretch(begun) : undefined
+    if (stretch) {
+      stretch.weight = batch.open.size
+      batch.weight -= stretch.weight
+      stretch.pieces.take(batch.open)
+      this.gate.follow(batch, stretch)
+    }
     batch.complete = true
-    if (this.#rest.length > 0) batch.leftover = { bytes: this.#rest, binary: batch.binary }
-    if (inMessage) this.gate.follow(batch, stretch)
-    this.#current = inMessage ? stretch : undefined
+    if (begun) batch.leftover = { bytes: this.#rest, binary: batch.binary }
+    this.#current = stretch
+    return stretch
   }
 
   /** Bytes after a close frame or a violation: the receiver does with them what it would have done on a direct connection. */

@@ -20,9 +20,11 @@ const step = fc.oneof(
       fates: fc.array(fc.constantFrom(...fates), { minLength: 1, maxLength: 4 }),
       fragments: fc.integer({ min: 1, max: 3 }),
       pings: fc.boolean(),
-      cut: fc.nat(400),
+      /** So much of it arrives now. */
+      arrives: fc.oneof(fc.constant(1000), fc.nat(40)),
     }),
   },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('arrive' as const), from: side, bytes: fc.integer({ min: 1, max: 30 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('ping' as const), from: side }) },
   {
     weight: 3,
@@ -34,75 +36,75 @@ const step = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('release' as const), which: fc.nat() }) },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc.record({ kind: fc.constant('inject' as const), to: side, place: fc.constantFrom('tail' as const, 'now' as const) }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.nat(60) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('rules' as const), on: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('rules' as const), on: fc.boolean() }) },
 )
 const ending = fc.oneof(
   fc.record({ kind: fc.constant('peer closes' as const), from: side }),
   fc.record({ kind: fc.constant('close' as const), to: fc.constantFrom<Side | 'both'>('client', 'server', 'both') }),
-  fc.record({ kind: fc.constant('end' as const), from: side, how: fc.constantFrom('fin' as const, 'rst' as const) }),
+  fc.record({ kind: fc.constant('end' as const), from: side, how: fc.constantFrom('fin' as const, 'rst' as const), abrupt: fc.boolean() }),
   fc.record({ kind: fc.constant('terminate' as const), how: fc.constantFrom('fin' as const, 'rst' as const) }),
 )
 type Step = (typeof step extends fc.Arbitrary<infer S> ? S : never) | (typeof ending extends fc.Arbitrary<infer E> ? E : never)
 
-/** One run: what was done to a session, and what has to be true of it afterwards. */
+const sides: readonly Side[] = ['client', 'server']
+
+/** One run: what was done to a session, and what has to be true of it. */
 class Run {
   readonly wire: VirtualWire
-  /** Names of the messages that each side sent, in order; `P7` passes, `D8` is dropped. */
-  readonly sent: Record<Side, string[]> = { client: [], server: [] }
-  readonly injected: Record<Side, string[]> = { client: [], server: [] }
-  /** Sides that send nothing any more, and sides whose leg was ended before its time. */
-  readonly silent = new Set<Side>()
-  readonly cutOff = new Set<Side>()
   readonly #lines: boolean
+  /** Names of the messages that each side sent, in order: `P7` passes, `D8` is dropped. */
+  readonly #sent: Record<Side, string[]> = { client: [], server: [] }
+  /** Bytes of theirs that have not arrived yet. */
+  readonly #onTheWay: Record<Side, Buffer> = { client: Buffer.alloc(0), server: Buffer.alloc(0) }
+  /** Our own messages, and what has to be in front of each. */
+  readonly #injected: Record<Side, Map<string, readonly string[]>> = { client: new Map(), server: new Map() }
+  readonly #released = new Set<Message>()
+  /** Sides that send nothing any more; those that stopped in the middle; those whose leg was ended before its time. */
+  readonly #silent = new Set<Side>()
+  readonly #abrupt = new Set<Side>()
+  readonly #cutOff = new Set<Side>()
   #count = 0
   #rules: (() => void) | undefined
 
   constructor(codec: Codec<unknown>) {
     this.#lines = codec === lineCodec
     this.wire = new VirtualWire({ codec, closeTimeout: 500 })
-    this.rules(true)
-  }
-
-  rules(on: boolean): void {
-    if (on === (this.#rules !== undefined)) return
-    if (on) {
-      const starts = (letter: string) => ({ match: (text: string) => text.startsWith(letter) })
-      const runs = [
-        this.wire.rule({ kind: 'drop' }, starts('D')),
-        this.wire.rule({ kind: 'replace', fn: value => String(value).toLowerCase() }, starts('R')),
-        this.wire.rule({ kind: 'hold', others: 'wait' }, starts('H')),
-        this.wire.rule({ kind: 'hold', others: 'pass' }, starts('S')),
-        this.wire.ask(starts('A')),
-        this.wire.rule({ kind: 'delay', ms: 25 }, starts('L')),
-        this.wire.rule(
-          {
-            kind: 'patch',
-            fn: () => {
-              throw new Error('broken')
-            },
-          },
-          starts('T'),
-        ),
-      ]
-      this.#rules = () => runs.forEach(run => run.dispose())
-    } else {
-      this.#rules?.()
-      this.#rules = undefined
-    }
-    this.wire.put({ kind: 'rules' })
+    this.#setRules(true)
   }
 
   do(step: Step): void {
+    this.#do(step)
+    this.#checkWaiting()
+  }
+
+  /** Lets everything settle, ends both sides, and checks what must be true of every run. */
+  finish(): void {
+    const { wire } = this
+    for (const from of sides) this.#arrive(from, 1e6)
+    for (const message of this.#questions()) this.#decide(message, 'pass')
+    this.#releaseAll()
+    wire.until(wire.now + 1000)
+    for (const from of sides) wire.put({ kind: 'end', from, how: 'fin' })
+    this.#releaseAll()
+    wire.until(wire.now + 1000)
+    expect(wire.outputs.at(-1)).toEqual({ kind: 'over' })
+    expect(wire.put({ kind: 'releaseAll' })).toEqual([])
+    for (const to of sides) this.#check(to)
+  }
+
+  #do(step: Step): void {
     const { wire } = this
     switch (step.kind) {
       case 'send':
-        return this.#send(step.from, step.fates, step.fragments, step.pings, step.cut)
+        return this.#send(step.from, step.fates, step.fragments, step.pings, step.arrives)
+      case 'arrive':
+        return this.#arrive(step.from, step.bytes)
       case 'ping':
-        if (!this.silent.has(step.from)) wire.bytes(step.from, wire.frame(step.from, 'p', { opcode: 9 }))
+        if (!this.#silent.has(step.from)) this.#queue(step.from, [wire.frame(step.from, 'p', { opcode: 9 })], 1000)
         return
       case 'decide': {
         const open = this.#questions()
@@ -112,62 +114,72 @@ class Run {
       }
       case 'release': {
         const held = wire.rules.runs.flatMap(run => run.held)
-        if (held.length > 0) wire.release(held[step.which % held.length])
+        if (held.length > 0) this.#release(held[step.which % held.length])
         return
       }
-      case 'inject': {
-        const text = `I${this.#count++}`
-        this.injected[step.to].push(text)
-        wire.put({ kind: 'send', to: step.to, payload: wire.session.encode(step.to, text), place: step.place })
-        return
-      }
+      case 'inject':
+        return this.#inject(step.to, step.place)
       case 'time':
         return wire.until(wire.now + step.ms)
       case 'rules':
-        return this.rules(step.on)
+        return this.#setRules(step.on)
       case 'peer closes':
-        if (!this.silent.has(step.from)) wire.bytes(step.from, wire.closeFrame(step.from, 1000))
-        this.silent.add(step.from)
+        if (!this.#silent.has(step.from)) this.#queue(step.from, [wire.closeFrame(step.from, 1000)], 1e6)
+        this.#silent.add(step.from)
         return
       case 'close':
-        for (const to of step.to === 'both' ? (['client', 'server'] as const) : [step.to]) this.cutOff.add(to)
-        // The leg of the other side is ended for it.
-        this.cutOff.add('client').add('server')
+        // To one side: the leg of the other is ended for it.
+        this.#cutOff.add('client').add('server')
         wire.put({ kind: 'close', to: step.to, code: 1000, reason: '' })
         return
       case 'end':
-        if (step.how === 'rst') this.cutOff.add('client').add('server')
-        this.silent.add(step.from)
+        if (step.how === 'rst') this.#cutOff.add('client').add('server')
+        if (step.abrupt && this.#onTheWay[step.from].length > 0) this.#abrupt.add(step.from)
+        else this.#arrive(step.from, 1e6)
+        this.#onTheWay[step.from] = Buffer.alloc(0)
+        this.#silent.add(step.from)
         wire.put({ kind: 'end', from: step.from, how: step.how })
         return
       case 'terminate':
-        this.cutOff.add('client').add('server')
+        this.#cutOff.add('client').add('server')
         wire.put({ kind: 'terminate', how: step.how })
     }
   }
 
-  /** Lets everything settle, ends both sides, and checks what must be true of every run. */
-  finish(): void {
-    const { wire } = this
-    for (const message of this.#questions()) this.#decide(message, 'pass')
-    wire.put({ kind: 'releaseAll' })
-    wire.until(wire.now + 1000)
-    for (const from of ['client', 'server'] as const) wire.put({ kind: 'end', from, how: 'fin' })
-    wire.put({ kind: 'releaseAll' })
-    wire.until(wire.now + 1000)
-    expect(wire.outputs.at(-1)).toEqual({ kind: 'over' })
-    expect(wire.put({ kind: 'releaseAll' })).toEqual([])
-    for (const to of ['client', 'server'] as const) this.#check(to)
+  #setRules(on: boolean): void {
+    if (on === (this.#rules !== undefined)) return
+    if (on) {
+      const starts = (letter: string) => ({ match: (text: string) => text.startsWith(letter) })
+      const broken = (): never => {
+        throw new Error('broken')
+      }
+      const runs = [
+        this.wire.rule({ kind: 'drop' }, starts('D')),
+        this.wire.rule({ kind: 'replace', fn: value => String(value).toLowerCase() }, starts('R')),
+        this.wire.rule({ kind: 'hold', others: 'wait' }, starts('H')),
+        this.wire.rule({ kind: 'hold', others: 'pass' }, starts('S')),
+        this.wire.ask(starts('A')),
+        this.wire.rule({ kind: 'delay', ms: 25 }, starts('L')),
+        this.wire.rule({ kind: 'patch', fn: broken }, starts('T')),
+      ]
+      this.#rules = () => runs.forEach(run => run.dispose())
+    } else {
+      this.#rules?.()
+      this.#rules = undefined
+    }
+    this.wire.put({ kind: 'rules' })
   }
 
-  #send(from: Side, fates: readonly Fate[], fragments: number, pings: boolean, cut: number): void {
-    if (this.silent.has(from)) return
+  #send(from: Side, fates: readonly Fate[], fragments: number, pings: boolean, arrives: number): void {
+    if (this.#silent.has(from)) return
     const names = fates.map(fate => `${fate.charAt(0).toUpperCase()}${this.#count++}`)
-    this.sent[from].push(...names)
+    this.#sent[from].push(...names)
     const payloads = this.#lines ? [names.map(name => `${name}\n`).join('')] : names
-    const frames = payloads.flatMap(payload => this.#frames(from, payload, fragments, pings))
-    const bytes = Buffer.concat(frames)
-    for (const part of [bytes.subarray(0, cut), bytes.subarray(cut)]) if (part.length > 0) this.wire.bytes(from, part)
+    this.#queue(
+      from,
+      payloads.flatMap(payload => this.#frames(from, payload, fragments, pings)),
+      arrives,
+    )
   }
 
   /** With a codec of lines the parts are WebSocket messages of their own, else fragments of one. */
@@ -181,6 +193,26 @@ class Run {
       if (pings && !last) frames.push(this.wire.frame(from, 'between', { opcode: 9 }))
     }
     return frames
+  }
+
+  #queue(from: Side, frames: readonly Buffer[], arrives: number): void {
+    this.#onTheWay[from] = Buffer.concat([this.#onTheWay[from], ...frames])
+    this.#arrive(from, arrives)
+  }
+
+  #arrive(from: Side, size: number): void {
+    const bytes = this.#onTheWay[from]
+    if (bytes.length === 0 || size === 0) return
+    this.#onTheWay[from] = bytes.subarray(size)
+    this.wire.bytes(from, bytes.subarray(0, size))
+  }
+
+  #inject(to: Side, place: 'tail' | 'now'): void {
+    const text = `I${this.#count++}`
+    const arrived = this.wire.messages().filter(message => message.from === other(to) && !message.text.startsWith('S'))
+    const ahead = place === 'now' ? [] : [...arrived.map(message => message.text.trim()), ...this.#injected[to].keys()]
+    this.#injected[to].set(text, ahead)
+    this.wire.put({ kind: 'send', to, payload: this.wire.session.encode(to, text), place })
   }
 
   #questions(): Message[] {
@@ -203,6 +235,27 @@ class Run {
     }
   }
 
+  #release(message: Message | undefined): void {
+    if (message) this.#released.add(message)
+    this.wire.release(message)
+  }
+
+  #releaseAll(): void {
+    for (const message of this.wire.messages()) this.#released.add(message)
+    this.wire.put({ kind: 'releaseAll' })
+  }
+
+  /** What is to wait has waited. */
+  #checkWaiting(): void {
+    for (const message of this.wire.messages()) {
+      if (message.delivered === undefined) continue
+      const { verdict } = message
+      expect(verdict).toBeDefined()
+      if (verdict?.kind === 'hold') expect(this.#released).toContain(message)
+      if (verdict?.kind === 'delay') expect(this.wire.now).toBeGreaterThanOrEqual(message.at + verdict.ms)
+    }
+  }
+
   #check(to: Side): void {
     const { wire } = this
     const from = other(to)
@@ -215,22 +268,25 @@ class Run {
     if (closeAt >= 0) expect(words.slice(closeAt + 1).filter(word => word !== 'fin' && word !== 'rst')).toEqual([])
 
     const content = words.filter(word => !word.startsWith('ping') && !word.startsWith('close') && word !== 'fin' && word !== 'rst')
-    const texts = joinFragments(content)
-    const names = texts
-      .join(this.#lines ? '' : '\n')
-      .split('\n')
-      .filter(name => name !== '')
+    const texts = joinFragments(content, this.#abrupt.has(from) || this.#cutOff.has(to))
+    const lines = texts.join(this.#lines ? '' : '\n').split('\n')
+    // The beginning of a message whose rest never came goes on too.
+    if (this.#lines) lines.pop()
+    const names = lines.filter(name => name !== '')
     expect(new Set(names).size).toBe(names.length)
 
-    const own = names.filter(name => name.startsWith('I'))
-    const relayed = names.filter(name => !name.startsWith('I')).map(name => name.toUpperCase())
-    const sent = this.sent[from]
+    const sent = this.#sent[from]
+    const injected = this.#injected[to]
+    const relayed = names.filter(name => !injected.has(name)).map(name => name.toUpperCase())
     expect(sent).toEqual(expect.arrayContaining(relayed))
-    expect(this.injected[to]).toEqual(expect.arrayContaining(own))
 
     // No inversion, but of what was set aside.
     const inPlace = relayed.filter(name => !name.startsWith('S'))
     expect(inPlace).toEqual(sent.filter(name => inPlace.includes(name)))
+    for (const [name, ahead] of injected) {
+      const behind = names.includes(name) ? names.slice(names.indexOf(name)).map(later => later.toUpperCase()) : []
+      expect(ahead.filter(earlier => behind.includes(earlier))).toEqual([])
+    }
 
     const messages = wire.messages().filter(message => message.from === from)
     expect(messages.map(message => message.text.trim())).toEqual(sent.slice(0, messages.length))
@@ -239,18 +295,24 @@ class Run {
       const delivered = message.delivered?.toString().trim()
       expect(delivered?.toUpperCase()).toBe(relayed.includes(name) ? name : undefined)
       if (delivered !== undefined) expect(names).toContain(delivered)
-      // No loss that no rule asked for.
-      if (delivered === undefined && !this.cutOff.has(to)) expect(message.verdict).toEqual({ kind: 'drop' })
+      // No loss that no rule asked for; but nothing can be put behind a message that was never completed.
+      if (delivered !== undefined || this.#cutOff.has(to)) continue
+      if (this.#abrupt.has(from) && name.startsWith('S')) continue
+      expect(message.verdict).toEqual({ kind: 'drop' })
     }
-    if (!this.cutOff.has(to)) expect(messages).toHaveLength(sent.length)
+    if (!this.#cutOff.has(to) && !this.#abrupt.has(from)) expect(messages).toHaveLength(sent.length)
   }
 }
 
-/** Puts `a…`, `…b…`, `…c` together; anything else between them is an error. */
-function joinFragments(words: readonly string[]): string[] {
+/** Puts `a…`, `…b…`, `…c` together; anything else between them is an error. `cut`: the last one may be without its end. */
+function joinFragments(words: readonly string[], cut: boolean): string[] {
   const texts: string[] = []
   let open: string | undefined
-  for (const word of words) {
+  for (const [i, word] of words.entries()) {
+    if (cut && word === 'part of a frame') {
+      expect(i).toBe(words.length - 1)
+      return texts
+    }
     const continued = word.startsWith('…')
     expect(continued, `${word} among ${words.join(' ')}`).toBe(open !== undefined)
     const text: string = (open ?? '') + word.replaceAll('…', '')
@@ -260,7 +322,7 @@ function joinFragments(words: readonly string[]): string[] {
       open = undefined
     }
   }
-  expect(open).toBeUndefined()
+  if (!cut) expect(open).toBeUndefined()
   return texts
 }
 
@@ -273,11 +335,10 @@ test.for([
       fc.array(step, { maxLength: 25 }),
       fc.option(ending, { nil: undefined }),
       fc.array(step, { maxLength: 8 }),
-      (steps, ending, afterwards) => {
+      fc.option(ending, { nil: undefined }),
+      (before, first, between, second) => {
         const run = new Run(codec)
-        for (const step of steps) run.do(step)
-        if (ending) run.do(ending)
-        for (const step of afterwards) run.do(step)
+        for (const step of [...before, first, ...between, second]) if (step) run.do(step)
         run.finish()
       },
     ),

@@ -38,7 +38,12 @@ export type Output =
   /** Back-pressure: more is queued behind a hold than the limit allows. */
   | { readonly kind: 'pause' | 'resume'; readonly from: Side }
   /** A rule or codec failed: the test that declared it must fail. */
-  | { readonly kind: 'fail'; readonly rule: MessageRule | ControlRule | undefined; readonly error: unknown; readonly message: Message | undefined }
+  | {
+      readonly kind: 'fail'
+      readonly rule: MessageRule | ControlRule | undefined
+      readonly error: unknown
+      readonly message: Message | undefined
+    }
   /** The receiver has taken what stood before the fence; `problem` says why it never will. */
   | { readonly kind: 'fenced'; readonly id: number; readonly problem: string | undefined }
   /** Both legs are done; nothing more will come out. */

@@ -178,10 +178,12 @@ export class Session {
         this.#decided(input.id, input.verdict, input.error)
         return
       case 'release':
+        this.#legs[input.message.from].lane.settleTail()
         this.#legs[other(input.message.from)].gate.release(input.message)
         this.#drain()
         return
       case 'releaseAll':
+        for (const leg of this.#bothLegs) leg.lane.settleTail()
         for (const leg of this.#bothLegs) leg.gate.releaseAll()
         this.#drain()
         return
@@ -280,7 +282,7 @@ export class Session {
     const frame = this.#frame(to, payload, this.#deflate.deflate)
     this.#legs[other(to)].lane.settleTail()
     if (place === 'now') gate.urgent(frame, payload)
-    else gate.push({ kind: 'injected', frame, payload })
+    else gate.append({ kind: 'injected', frame, payload })
     gate.drain(this.#now)
   }
 
@@ -349,7 +351,7 @@ export class Session {
   #close(side: Side, code: number | undefined, reason: string): void {
     const leg = this.#legs[side]
     this.#legs[other(side)].lane.settleTail()
-    leg.gate.push({ kind: 'close', frame: this.#closeFrame(side, code, reason), own: true })
+    leg.gate.append({ kind: 'close', frame: this.#closeFrame(side, code, reason), own: true })
     leg.gate.drain(this.#now)
     // Stuck behind a message that may never be completed: that must not keep the connection open for ever.
     if (leg.gate.waitsForBytes) this.#giveUpAt ??= this.#now + this.#closeTimeout
@@ -382,6 +384,8 @@ export class Session {
       leg.gate.gone = true
       leg.gate.discard(`the ${leg.side} has reset the connection`)
     }
+    // It has ended without an answer to our close frame: there will be none.
+    if (leg.gate.closed === 'own') this.#endLeg(leg, 'fin')
     if (first) leg.lane.end(how, this.#now)
     else if (how === 'rst' && !this.#legs[other(leg.side)].outputEnded) this.#endLeg(this.#legs[other(leg.side)], 'rst')
     this.#checkOver()

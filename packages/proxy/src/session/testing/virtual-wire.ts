@@ -90,9 +90,9 @@ export class VirtualWire {
       if (output.kind === 'wake') this.#wake = output.at
       if (output.kind === 'write') this.#written[output.to].push(Buffer.from(output.bytes))
       if (output.kind === 'end') {
-        for (const side of output.to === 'both' ? (['client', 'server'] as const) : [output.to]) {
-          this.#marks[side].push({ at: Buffer.concat(this.#written[side]).length, text: output.how })
-        }
+        // 'both' says nothing new to a side that has ended before.
+        const ended = output.to === 'both' ? (['client', 'server'] as const).filter(side => this.#marks[side].length === 0) : [output.to]
+        for (const side of ended) this.#marks[side].push({ at: Buffer.concat(this.#written[side]).length, text: output.how })
       }
     }
     return outputs
@@ -200,15 +200,16 @@ export class VirtualWire {
 
 /** A reader of its own, so that the tests do not trust what they test. */
 function describe(bytes: Buffer, at: number, from: Side): { word: string; end: number } {
+  if (bytes.length - at < 2) return { word: 'part of a frame', end: bytes.length }
   const first = bytes[at] ?? 0
   const masked = ((bytes[at + 1] ?? 0) & 0x80) !== 0
   if (masked !== (from === 'client')) return { word: `wrong masking at ${at}`, end: bytes.length }
   let length = (bytes[at + 1] ?? 0) & 0x7f
   let payloadAt = at + 2
-  if (length === 126) {
+  if (length === 126 && at + 4 <= bytes.length) {
     length = bytes.readUInt16BE(payloadAt)
     payloadAt += 2
-  } else if (length === 127) {
+  } else if (length === 127 && at + 10 <= bytes.length) {
     length = Number(bytes.readBigUInt64BE(payloadAt))
     payloadAt += 8
   }
