@@ -58,6 +58,8 @@ export interface ProxyEngine extends AsyncDisposable {
   readonly root: Scope
   readonly codec: Codec<unknown>
   readonly seed: number
+  /** True once something random was drawn from the seed, such as the masking key of a message of Midwire's own. */
+  readonly isSeedUsed: boolean
   /** Every WebSocket since the start, closed ones included, in the order of their handshakes. */
   readonly connections: readonly Connection[]
   /** The CA certificate, in PEM, for clients that must be told. */

@@ -28,6 +28,8 @@ export interface Message<T = unknown> {
   readonly delivered: Uint8Array | undefined
   /** Resolves with `delivered` when it has been written, and with `undefined` once it is certain that it will not be. */
   readonly whenDelivered: Promise<Uint8Array | undefined>
+  /** True once it is certain whether, and as what, it was written: without `delivered` it was dropped, or discarded with its connection. */
+  readonly settled: boolean
   /** Why the codec could not decode it; `undefined` if it could. */
   readonly undecodable: string | undefined
   /** True once its payload has left the journal (`journalLimit`): it still counts, but has neither value nor bytes. */

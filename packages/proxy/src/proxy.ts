@@ -176,7 +176,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   async endScope(scope: Scope): Promise<void> {
     const inScope = (other: Scope): boolean => scope.contains(other)
     // Rules stay until what they hold has gone on, so that nothing that is released meets another fate than it was promised.
+    const isSeedUsed = this.#isSeedUsed
     const closed = this.sockets.endAll(connection => inScope(connection.scope))
+    // The masking keys of farewells have mattered to nobody.
+    this.#isSeedUsed = isSeedUsed
     scope.end()
     this.#parked.endAll(inScope)
     this.exchanges.endAll(inScope)

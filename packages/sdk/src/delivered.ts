@@ -56,6 +56,7 @@ function injected(event: TrafficEvent & { readonly kind: 'injected' }, { codec }
       decidedBy: undefined,
       delivered: bytes,
       whenDelivered: Promise.resolve(bytes),
+      settled: true,
       undecodable: undefined,
       evicted: false,
       seq,

@@ -129,7 +129,7 @@ export class ProxyControl<T = Uint8Array> {
       transcript: [],
       rules,
       notes: state.notes,
-      seed: undefined,
+      seed: seedOf(engine),
     })
     const seen = parts.length === 0 ? ['  nothing was seen: no connection, no request'] : renderTranscript(parts)
     return [...seen, ...ruleText.split('\n').slice(3)].join('\n')
@@ -171,7 +171,7 @@ export class ProxyControl<T = Uint8Array> {
       transcript: transcriptOf(seen),
       rules: ruleLines(this.#around(state), engine),
       notes: [...notes, ...readingNotes(seen), ...state.failures.map(({ error }) => `failed meanwhile: ${error.message}`), ...state.notes],
-      seed: undefined,
+      seed: seedOf(engine),
     })
   }
 
@@ -228,6 +228,11 @@ export class ProxyControl<T = Uint8Array> {
     this.#states.set(scope, state)
     return state
   }
+}
+
+/** Shown once it has mattered: with the same seed a run draws the same. */
+function seedOf({ isSeedUsed, seed }: ProxyEngine): number | undefined {
+  return isSeedUsed ? seed : undefined
 }
 
 const outside = 'the proxy is used outside of a test or hook; what it does needs a test that it belongs to'

@@ -85,9 +85,74 @@ test('a transcript shows connects that came to nothing', async () => {
   })
   expect(steady(bed.control.transcript(scope))).toEqual([
     '  TCP',
-    expect.stringMatching(/^ {2}N ms {2}tcp {2}notes\.example\.com:443 {2}.*refuse/),
+    '  N ms  tcp  notes.example.com:443  refused by onConnect (report.test.ts:L)',
     '  rules: onConnect (report.test.ts:L) acted once',
   ])
+})
+
+test('a transcript shows handshakes that were refused, with the status and who refused', async () => {
+  bed = await startTestBed({ codec: json<Note>() })
+  bed.server.refuseNext(503)
+  const { scope } = await bed.run('a test', async () => {
+    await new TestClient(url).opened.catch(() => {})
+    bed.proxy.onConnect().named('keep out').once().respondWith(401, 'no')
+    await new TestClient(url).opened.catch(() => {})
+    bed.proxy.onConnect().once().reset()
+    await new TestClient(url).opened.catch(() => {})
+    expect((await bed.proxy.waitFor(event => event.kind === 'refused')).kind).toBe('refused')
+  })
+  expect(steady(bed.control.transcript(scope))).toEqual([
+    '  wss://notes.example.com/v1  connection 1, never open',
+    '  N ms  refused  503 Service Unavailable from upstream',
+    '  wss://notes.example.com/v1  connection 2, attempt 2, never open',
+    '  N ms  refused  401 Unauthorized by "keep out" (report.test.ts:L)',
+    '  wss://notes.example.com/v1  connection 3, attempt 3, never open',
+    '  N ms  refused  reset by onConnect (report.test.ts:L)',
+    expect.stringContaining('rules: '),
+  ])
+})
+
+test('a transcript shows what was discarded with its connection, and never as delivered', async () => {
+  bed = await startTestBed({ codec: json<Note>() })
+  const { scope } = await bed.run('a test', async () => {
+    const { proxy } = bed
+    proxy.onClientMessage({ n: 2 }).drop().thenTerminate()
+    proxy.onServerMessage({ n: 0 }).hold()
+    const client = await TestClient.open(url)
+    client.send({ n: 0 })
+    await proxy.waitForServerMessage({ n: 0 })
+    // One segment, so that all of them have arrived when the connection ends.
+    client.sendTogether([{ n: 1 }, { n: 2 }, { n: 3 }])
+    await client.closed
+    const [, , , last] = await Promise.all([0, 1, 2, 3].map(n => proxy.waitForClientMessage({ n })))
+    expect(last?.delivered).toBeUndefined()
+    expect(await last?.whenDelivered).toBeUndefined()
+    expect((await proxy.waitForClientMessage({ n: 1 }, { nth: 1 })).delivered).toBeDefined()
+  })
+  expect(steady(bed.control.transcript(scope)).filter(line => line.includes('{ n:'))).toEqual([
+    '  N ms  client → server  text 7 B  { n: 0 }',
+    '  N ms  server → client  text 7 B  { n: 0 }  held by onServerMessage (report.test.ts:L), then discarded',
+    '  N ms  client → server  text 7 B  { n: 1 }',
+    '  N ms  client → server  text 7 B  { n: 2 }  dropped by onClientMessage (report.test.ts:L)',
+    '  N ms  client → server  text 7 B  { n: 3 }  discarded',
+  ])
+})
+
+test('a failure shows the seed once something random has mattered', async () => {
+  bed = await startTestBed({ codec: json<Note>(), seed: 4711 })
+  const fail = async (change: () => void): Promise<string> => {
+    const { thrown } = await bed.runFailing('a test', async () => {
+      change()
+      const client = await TestClient.open(url)
+      client.send({ n: 1 })
+      await client.gets(1)
+      await bed.proxy.waitForClientMessage({ n: 9 }, { timeout: 1 })
+    })
+    return thrown.message
+  }
+  expect(await fail(() => {})).not.toContain('seed')
+  // The proxy's own frames to a server are masked (RFC 6455 §5.3).
+  expect(await fail(() => void bed.proxy.onClientMessage({ n: 1 }).patch({ text: 'x' }))).toMatch(/\n {2}seed: 4711$/)
 })
 
 test('a wait says when payloads that it needed have gone from the journal', async () => {

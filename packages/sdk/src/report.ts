@@ -41,8 +41,10 @@ export function transcriptOf({ engine, state, sought, marks }: Seen): Transcript
       }
     } else if (event.kind === 'tcp' || event.kind === 'note') others.push(otherLine(event, at))
   }
+  const refused = new Set(events.flatMap(event => (event.kind === 'refused' ? [event.connection] : [])))
+  const title = (connection: Connection): string => connectionTitle(connection, refused.has(connection))
   return [
-    ...[...connections].sort(([a], [b]) => a.id - b.id).map(([connection, lines]) => ({ title: connectionTitle(connection), lines })),
+    ...[...connections].sort(([a], [b]) => a.id - b.id).map(([connection, lines]) => ({ title: title(connection), lines })),
     ...(exchanges.size > 0 ? [{ title: 'HTTP requests', lines: [...exchanges.values()] }] : []),
     ...(others.length > 0 && (connections.size === 0 || others.some(line => line.type !== 'tcp')) ? [{ title: 'TCP', lines: others }] : []),
   ]
@@ -89,9 +91,9 @@ function ruleLine(run: RuleRun, failures: readonly EngineFailure[], engine: Prox
   return { label: ruleLabel(run.rule), matched: run.matched, acted: run.acted, shadowedBy: shadowOf(run, engine), failure }
 }
 
-function connectionTitle(connection: Connection): string {
+function connectionTitle(connection: Connection, isRefused: boolean): string {
   const attempt = connection.attempt > 1 ? `, attempt ${connection.attempt}` : ''
-  const state = connection.state === 'opening' ? 'handshake under way' : connection.state
+  const state = isRefused ? 'never open' : connection.state === 'opening' ? 'handshake under way' : connection.state
   return `${connection.url}  connection ${connection.id}${attempt}, ${state}`
 }
 
@@ -115,6 +117,8 @@ function connectionLine(event: TrafficEvent, at: number, engine: ProxyEngine): T
       return injectedLine(event, at, engine)
     case 'note':
       return { at, way: '', type: 'note', summary: event.text }
+    case 'refused':
+      return { at, way: '', type: 'refused', summary: event.text }
     case 'handshake':
     case 'connection':
     case 'tcp':
@@ -148,9 +152,19 @@ function summaryOf(message: Message): string {
   return message.undecodable === undefined ? describeValue(message.value) : `not decodable: ${message.undecodable}`
 }
 
-function outcomeOf({ verdict, decidedBy, delivered }: Message): string | undefined {
+function outcomeOf(message: Message): string | undefined {
+  const { verdict, evicted, settled, delivered } = message
+  const decided = decision(message)
+  if (verdict?.kind === 'drop' || evicted || delivered !== undefined) return decided
+  const fate = settled ? 'discarded' : verdict !== undefined && verdict.kind !== 'hold' ? 'not delivered yet' : undefined
+  if (decided === undefined || fate === undefined) return decided ?? fate
+  return `${decided}, ${settled ? 'then ' : ''}${fate}`
+}
+
+/** What a rule did with it, if one did. */
+function decision({ verdict, decidedBy, delivered, settled }: Message): string | undefined {
   const by = decidedBy === undefined ? '' : ` by ${decidedBy}`
-  if (verdict === undefined) return 'not decided yet'
+  if (verdict === undefined) return settled ? undefined : 'not decided yet'
   switch (verdict.kind) {
     case 'pass':
       return undefined
@@ -160,6 +174,8 @@ function outcomeOf({ verdict, decidedBy, delivered }: Message): string | undefin
       return `delayed ${verdict.ms} ms${by}`
     case 'replace':
       return `replaced${by}: ${describeValue(verdict.value)}`
+    case 'corrupt':
+      return `corrupted (${verdict.how})${by}`
     case 'hold':
       return `${delivered === undefined ? 'held' : 'held, then released,'}${by}`
   }

@@ -1,5 +1,5 @@
-import { json, startInterceptionProxy } from '@midwire/sdk'
-import type { InterceptionProxy } from '@midwire/sdk'
+import { json } from '@midwire/sdk'
+import type { InterceptionProxy, StartedProxy } from '@midwire/sdk'
 import { expect, expectTypeOf } from 'vitest'
 import { useInterceptionProxy } from './index.ts'
 
@@ -14,7 +14,7 @@ interface Ack {
 
 const proxy = useInterceptionProxy({ codec: json<Attach | Ack>() })
 declare const bytes: InterceptionProxy
-declare const started: Awaited<ReturnType<typeof startInterceptionProxy<Ack>>>
+declare const started: StartedProxy<Ack>
 
 // A match has the codec's type.
 expect(proxy).toHaveSent()
@@ -44,4 +44,5 @@ expect(proxy).toHaveConnected('twice')
 
 // They answer at once; `expect.poll` awaits them.
 expectTypeOf(expect(proxy).toHaveSent()).toEqualTypeOf<void>()
-expectTypeOf(expect.poll(() => proxy).toHaveSent({ action: 'ACK' })).toEqualTypeOf<Promise<void>>()
+const polled = expect.poll(() => proxy)
+expectTypeOf<ReturnType<typeof polled.toHaveSent>>().toEqualTypeOf<Promise<void>>()

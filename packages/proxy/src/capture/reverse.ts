@@ -5,6 +5,7 @@ import { HttpConnection } from '../http/http-connection.ts'
 import { withHeader } from '../http/upgrade.ts'
 import { Leg } from '../io/leg.ts'
 import { openUpstream } from '../io/intake.ts'
+import { connectOutcome } from '../rule/connect-outcome.ts'
 import type { Scope } from '../scope.ts'
 import { bindLoopback } from './loopback-port.ts'
 import { parseUpstream } from './route.ts'
@@ -22,7 +23,7 @@ export function listenReverse(engine: EngineContext, origin: string, scope: Scop
     const rule = engine.decideConnect(scope, inbound.destination)
     if (rule) {
       // The client is connected to us already: what it can still be shown is a connection that dies, or one that says nothing.
-      attempt.outcome = `${rule.action.kind} by a rule`
+      attempt.outcome = connectOutcome(rule)
       if (rule.action.kind === 'timeout') engine.park(scope, inbound)
       else client.reset()
       return

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
 
 /** A real WebSocket and HTTP server on loopback: echoes messages, answers requests with their own path. */
@@ -9,11 +10,20 @@ export interface EchoServer extends AsyncDisposable {
   readonly sockets: ReadonlySet<WebSocket>
   /** Targets of the upgrade requests it got, in order. */
   readonly requests: readonly string[]
+  /** Answers the next upgrade request with this status. */
+  refuseNext(status: number): void
 }
 
 export async function startEchoServer(): Promise<EchoServer> {
   const http = createServer((request, response) => response.end(request.url))
-  const server = new WebSocketServer({ server: http })
+  const refusals: number[] = []
+  const server = new WebSocketServer({
+    server: http,
+    verifyClient(_info, answer) {
+      const status = refusals.shift()
+      answer(status === undefined, status)
+    },
+  })
   const requests: string[] = []
   server.on('connection', (socket, request) => {
     requests.push(request.url ?? '')
@@ -27,6 +37,7 @@ export async function startEchoServer(): Promise<EchoServer> {
     url: `http://127.0.0.1:${port}`,
     sockets: server.clients,
     requests,
+    refuseNext: status => void refusals.push(status),
     async [Symbol.asyncDispose]() {
       for (const socket of server.clients) socket.terminate()
       http.closeAllConnections()
@@ -64,6 +75,14 @@ export class TestClient {
 
   send(value: unknown): void {
     this.socket.send(JSON.stringify(value))
+  }
+
+  /** Sends them in one segment, as far as it lies with the client. */
+  sendTogether(values: readonly unknown[]): void {
+    const stream: Duplex = Reflect.get(this.socket, '_socket')
+    stream.cork()
+    for (const value of values) this.send(value)
+    stream.uncork()
   }
 
   /** Resolves once `count` messages have been received. */
