@@ -192,6 +192,7 @@ export class HttpConnection implements HttpClient, Doorway {
   /** An upgrade that is no WebSocket, or nobody's: relayed as it is, and tunnelled if upstream agrees. */
   async #upgradeBlindly(request: IncomingMessage, early: EarlyBytes): Promise<void> {
     early.onEnd(() => {
+      if (this.leg.wasReset) this.#link?.leg.reset()
       this.leg.end()
       this.#link?.destroy()
     })

@@ -182,6 +182,21 @@ describe('upstream refuses', () => {
     expect(client.text).toBe('')
   })
 
+  test('a client that resets during the handshake is a reset upstream (T30)', async () => {
+    const { client, server, request } = await wire()
+    client.socket.write(request())
+    const upstream = await server.accepted()
+    await upstream.takeThrough('\r\n\r\n')
+    client.socket.resetAndDestroy()
+    expect(await upstream.ended()).toBe('rst')
+  })
+
+  test('a client that leaves before its request is whole ends the upstream leg', async () => {
+    const { client, server, request } = await wire()
+    client.socket.end(request().slice(0, -2))
+    expect(await (await server.accepted()).ended()).toBe('fin')
+  })
+
   test('a client that gives up during the handshake ends the upstream leg', async () => {
     const { client, server, proxy, request } = await wire()
     client.socket.write(request())

@@ -40,6 +40,7 @@ export async function openWebSocket(
   const { client } = door
   const connection = engine.sockets.open(scope, locus.target, request)
   const giveUp = (): void => {
+    if (client.wasReset) door.link?.leg.reset()
     client.end()
     door.link?.destroy()
     connection.markClosed()

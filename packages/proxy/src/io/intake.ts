@@ -92,6 +92,11 @@ async function hand(
       return client.reset()
     case 'http': {
       let ready = server
+      // A client that leaves without a whole request never asks for what was dialled for it.
+      client.stream.once('close', () => {
+        if (client.wasReset) ready?.reset()
+        else ready?.destroy()
+      })
       new HttpConnection(engine, {
         client,
         destination,

@@ -173,7 +173,7 @@ test(
     const engine = proxy as ProxyEngine & Pick<EngineContext, 'legs' | 'sockets'>
     const scopes = { none: ruled(proxy, 'none'), drop: ruled(proxy, 'drop'), handle: ruled(proxy, 'handle') }
     const hello = await clientHello()
-    const stillWell = await companion()
+    const stillWell = await proxy.run(proxy.openScope('beside it'), companion)
     const legs = engine.legs.size
 
     const open = async ({ way, rules }: Attack): Promise<Socket> => {
