@@ -1,5 +1,5 @@
 export type { Codec, CodecContext, Decoded, DecodedMessage } from './codec.ts'
-export type { Connection, ConnectionState, SendOptions } from './connection.ts'
+export type { Connection, ConnectionState, RawSendOptions, SendOptions } from './connection.ts'
 export type { EngineFailure, Leak, ProxyEngine, ProxyOptions } from './engine.ts'
 export { MidwireError } from './errors.ts'
 export type { MidwireErrorCode } from './errors.ts'
@@ -15,10 +15,10 @@ export { RuleSet } from './rule/rule-set.ts'
 export type {
   ConnectAction,
   ConnectRule,
+  ConnectTarget,
   ControlAction,
   ControlFrame,
   ControlRule,
-  ConnectTarget,
   FollowUp,
   HandshakeAction,
   HandshakeFacts,
@@ -31,7 +31,7 @@ export type {
 } from './rule/rule.ts'
 export { startProxy } from './proxy.ts'
 export { pass } from './rule/verdict.ts'
-export type { Verdict } from './rule/verdict.ts'
+export type { Corruption, Verdict } from './rule/verdict.ts'
 export { Scope } from './scope.ts'
 export { other } from './side.ts'
 export type { Side } from './side.ts'

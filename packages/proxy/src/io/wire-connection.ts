@@ -100,7 +100,11 @@ export class WireConnection implements Connection {
 
   sendPing({ to = 'client', payload = '' }: { readonly to?: Side; readonly payload?: Uint8Array | string } = {}): void {
     const bytes = Buffer.from(payload)
-    if (bytes.length > 125) throw new MidwireError('MIDWIRE_BAD_INPUT', `sendPing(): a payload of ${bytes.length} bytes — at most 125 fit a control frame (RFC 6455 §5.5)`)
+    if (bytes.length > 125)
+      throw new MidwireError(
+        'MIDWIRE_BAD_INPUT',
+        `sendPing(): a payload of ${bytes.length} bytes — at most 125 fit a control frame (RFC 6455 §5.5)`,
+      )
     this.#running('sendPing').push({ kind: 'ping', to, payload: bytes })
   }
 
@@ -156,7 +160,12 @@ export class WireConnection implements Connection {
   }
 
   #sendRaw(to: Side, bytes: Uint8Array | string, { at = 'tail', binary = typeof bytes !== 'string' }: RawSendOptions = {}): void {
-    this.#running(to === 'client' ? 'sendRawToClient' : 'sendRawToServer').push({ kind: 'send', to, payload: { bytes: Buffer.from(bytes), binary }, place: at })
+    this.#running(to === 'client' ? 'sendRawToClient' : 'sendRawToServer').push({
+      kind: 'send',
+      to,
+      payload: { bytes: Buffer.from(bytes), binary },
+      place: at,
+    })
   }
 
   #running(verb: string): Pump {

@@ -84,6 +84,7 @@ function decide(run: RuleRun<MessageRule>, before: readonly FollowUp[], message:
   const as = (verdict: Verdict | 'ask', payload?: Payload): Decision => ({ verdict, payload, run, then })
   switch (action.kind) {
     case 'observe':
+    case 'duplicate':
       return as(pass)
     case 'drop':
       return as({ kind: 'drop' })

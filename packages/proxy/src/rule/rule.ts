@@ -49,6 +49,8 @@ export type MessageAction =
   /** The receiver never gets it; its sender gets what `fn` returns, as if from the receiver. */
   | { readonly kind: 'reply'; readonly fn: (value: unknown, message: Message) => unknown }
   | { readonly kind: 'corrupt'; readonly how: Corruption }
+  /** Passes; a 'repeat' follows. */
+  | { readonly kind: 'duplicate' }
   /** `undefined` passes. */
   | { readonly kind: 'handle'; readonly fn: (value: unknown, message: Message) => Promise<Verdict | undefined> | Verdict | undefined }
 

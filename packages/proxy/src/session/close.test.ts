@@ -62,15 +62,35 @@ describe('a close handshake of the peers', () => {
     expect(wire.seen('server')).toEqual([`close:3000:${reason}`])
   })
 
-  test('from the client leaves held messages of the server to be delivered before its reply (T25)', () => {
-    const wire = new VirtualWire()
-    const rule = wire.rule(hold, { from: 'server' })
-    wire.send('server', 'held')
-    wire.bytes('client', wire.closeFrame('client', 1000))
-    wire.bytes('server', wire.closeFrame('server', 1000))
-    wire.release(rule.held[0])
-    expect(wire.seen('client')).toEqual(['held', 'close:1000:'])
-  })
+  test.each(['wait', 'pass'] as const)(
+    'from the client: what is held for it may still go until the server has replied (T25), others: %s',
+    others => {
+      const wire = new VirtualWire()
+      const rule = wire.rule({ kind: 'hold', others }, { from: 'server' })
+      wire.send('server', 'held')
+      wire.bytes('client', wire.closeFrame('client', 1000))
+      wire.release(rule.held[0])
+      wire.bytes('server', wire.closeFrame('server', 1000))
+      expect(wire.seen('client')).toEqual(['held', 'close:1000:'])
+    },
+  )
+
+  test.each(['wait', 'pass'] as const)(
+    'of both: what is still held is discarded with a note, and the close does not wait for it (T25), others: %s',
+    others => {
+      const wire = new VirtualWire()
+      const rule = wire.rule({ kind: 'hold', others }, { from: 'server' })
+      wire.send('server', 'held')
+      wire.bytes('client', wire.closeFrame('client', 1000))
+      wire.bytes('server', wire.closeFrame('server', 1000))
+      expect(wire.seen('client')).toEqual(['close:1000:'])
+      expect(rule.held).toEqual([])
+      expect(wire.messages()[0]).toMatchObject({ settled: true, delivered: undefined })
+      expect(wire.events()).toContainEqual(
+        expect.objectContaining({ kind: 'note', text: expect.stringContaining('1 message to the client discarded') }),
+      )
+    },
+  )
 
   test('in the middle of a fragmented message ends that message where it is', () => {
     const wire = new VirtualWire()

@@ -1,7 +1,8 @@
 import type { JournalledMessage } from '../journal/journalled-message.ts'
 import type { Payload } from '../rule/payload.ts'
-import type { FollowUp, MessageRule } from '../rule/rule.ts'
+import type { ControlFrame, ControlRule, FollowUp, MessageRule } from '../rule/rule.ts'
 import type { RuleRun } from '../rule/rule-run.ts'
+import type { Corruption } from '../rule/verdict.ts'
 import { Pieces } from './pieces.ts'
 
 /** One message of a batch, and what is to become of it when it reaches the head of the queue. */
@@ -16,6 +17,8 @@ export interface Slot {
   /** When a delayed one may leave. */
   due: number
   then: readonly FollowUp[]
+  /** How it is to be broken. */
+  broken?: Corruption
   /** The rule that decided, or is being asked. */
   run: RuleRun<MessageRule> | undefined
 }
@@ -89,11 +92,21 @@ export class Stretch {
   }
 }
 
+/** A close frame that a rule keeps back, and all that is behind it. */
+export interface Pause {
+  readonly frame: ControlFrame
+  readonly run: RuleRun<ControlRule>
+  /** When it may leave; `Infinity` while it is held. */
+  until: number
+}
+
 /** All that can stand in the queue of one direction. */
 export type Element =
   | Batch
   | Stretch
   | { readonly kind: 'injected'; readonly frame: Buffer; readonly payload: Payload }
   /** `own`: Midwire's, not the peer's. */
-  | { readonly kind: 'close'; readonly frame: Buffer; readonly own: boolean }
+  | { readonly kind: 'close'; readonly frame: Buffer; readonly own: boolean; readonly pause?: Pause | undefined }
+  /** A ping of our own, whose pong tells that the receiver has taken what stands before it. */
+  | { readonly kind: 'fence'; readonly frame: Buffer; readonly id: number }
   | { readonly kind: 'end'; readonly how: 'fin' | 'rst' }

@@ -1,10 +1,14 @@
 import type { Message } from '../message.ts'
 import type { Payload } from '../rule/payload.ts'
+import type { ControlFrame, ControlRule } from '../rule/rule.ts'
+import type { RuleRun } from '../rule/rule-run.ts'
+import type { Corruption } from '../rule/verdict.ts'
 import type { Side } from '../side.ts'
 import { Batch, isFresh } from './element.ts'
 import type { Stretch } from './element.ts'
-import type { Element, Slot } from './element.ts'
+import type { Element, Pause, Slot } from './element.ts'
 import type { Outbox } from './outbox.ts'
+import { ParkedControls } from './parked-controls.ts'
 
 /** What a gate needs of the session around it. */
 export interface GateHost {
@@ -14,6 +18,9 @@ export interface GateHost {
   frame(to: Side, payload: Payload, compressed: boolean): Buffer
   /** Does what rules want done right after a message, at a message boundary of `gate`. */
   carryOut(gate: Gate, slot: Slot): void
+  /** Writes a message broken in this way, at a message boundary of `gate`. */
+  breakMessage(gate: Gate, slot: Slot, how: Corruption): void
+  fenceFailed(id: number, problem: string): void
   closeWritten(gate: Gate, own: boolean): void
   endReached(gate: Gate, how: 'fin' | 'rst'): void
   injected(to: Side, what: string, bytes: Uint8Array): void
@@ -39,6 +46,8 @@ export class Gate {
   #queue: Element[] = []
   #urgent: Extract<Element, { kind: 'injected' }>[] = []
   readonly #held = new Map<Message, { readonly slot: Slot; readonly batch: Batch }>()
+  readonly #parked = new ParkedControls()
+  #pings: Buffer[] = []
   #aside = 0
   #weight = 0
   #stalled = false
@@ -52,7 +61,7 @@ export class Gate {
 
   /** True if what arrives may be written at once. */
   get idle(): boolean {
-    return this.#queue.length === 0 && this.#urgent.length === 0 && this.closed === undefined && !this.gone
+    return this.#queue.length === 0 && this.#urgent.length === 0 && this.#pings.length === 0 && this.closed === undefined && !this.gone
   }
 
   /** Bytes that wait here because a rule or a decision holds something up. */
@@ -106,6 +115,37 @@ export class Gate {
     this.#queue.splice(this.#queue.indexOf(element) + 1, 0, next)
   }
 
+  /** Keeps a ping or pong back until `due`. */
+  park(frame: ControlFrame, bytes: Buffer, run: RuleRun<ControlRule>, due: number): void {
+    if (this.closed === undefined && !this.gone) this.#parked.park(frame, Buffer.from(bytes), run, due)
+  }
+
+  /** Lets a ping, pong or close frame go that a rule keeps back. */
+  releaseFrame(frame: ControlFrame): void {
+    if (this.#parked.release(frame)) return
+    for (const element of this.#queue) if (element.kind === 'close' && element.pause?.frame === frame) unpause(element.pause)
+  }
+
+  /** Writes a ping of our own at the next message boundary, overtaking what waits. */
+  ping(frame: Buffer): void {
+    this.#pings.push(frame)
+  }
+
+  /** The receiver is closing the connection: what rules hold for it will not be delivered, and the close need not wait for it. */
+  giveUpHeld(): void {
+    let messages = 0
+    for (const { slot } of this.#held.values()) {
+      messages++
+      if (slot.state === 'aside') {
+        this.#aside--
+        slot.message.settle(undefined)
+      } else slot.state = 'dropped'
+      slot.run?.unhold(slot.message)
+    }
+    this.#held.clear()
+    if (messages > 0) this.#host.note(`${counted(messages)} to the ${this.to} discarded, held when both sides were closing the connection`)
+  }
+
   /** Writes a message of our own at the next message boundary, overtaking what waits. */
   urgent(frame: Buffer, payload: Payload): void {
     this.#urgent.push({ kind: 'injected', frame, payload })
@@ -148,6 +188,8 @@ export class Gate {
 
   /** Lets everything go that is held or set aside, in order of arrival. */
   releaseAll(): void {
+    this.#parked.releaseAll()
+    for (const element of this.#queue) if (element.kind === 'close' && element.pause) unpause(element.pause)
     for (const message of [...this.#held.keys()].sort((a, b) => a.index - b.index)) this.release(message)
   }
 
@@ -159,7 +201,7 @@ export class Gate {
     this.due = undefined
     this.#stalled = false
     while (!this.#host.over) {
-      this.#writeUrgent()
+      this.#writeUrgent(now)
       const head = this.#queue[0]
       if (!head) break
       const progress = this.#carry(head, now)
@@ -171,6 +213,8 @@ export class Gate {
       this.#stalled = progress === 'stalled'
       break
     }
+    const parked = this.#parked.due
+    if (parked !== undefined && (this.due === undefined || parked < this.due)) this.due = parked
     this.#draining = false
   }
 
@@ -188,16 +232,20 @@ export class Gate {
       if (element.kind === 'batch') for (const slot of element.slots) drop(slot)
       else if (element.kind === 'stretch') for (const message of element.messages) message.settle(undefined)
       else if (element.kind === 'injected') messages++
+      else if (element.kind === 'fence') this.#host.fenceFailed(element.id, reason)
+      else if (element.kind === 'close' && element.pause) unpause(element.pause)
     }
     messages += this.#urgent.length
     this.#queue = []
     this.#urgent = []
+    this.#pings = []
+    this.#parked.clear()
     this.#held.clear()
     this.#aside = 0
     this.#weight = 0
     this.#stalled = false
     this.due = undefined
-    if (messages > 0) this.#host.note(`${messages} ${messages === 1 ? 'message' : 'messages'} to the ${this.to} discarded: ${reason}`)
+    if (messages > 0) this.#host.note(`${counted(messages)} to the ${this.to} discarded: ${reason}`)
   }
 
   /** Why nothing of our own can be written any more, if it cannot. */
@@ -218,7 +266,17 @@ export class Gate {
         return 'gone'
       case 'close':
         if (this.#aside > 0) return 'stalled'
+        if (head.pause && head.pause.until > now) {
+          if (head.pause.until !== Infinity) this.due = head.pause.until
+          return 'stalled'
+        }
         return this.#carryClose(head)
+      case 'fence': {
+        const obstacle = this.#obstacle()
+        if (obstacle) this.#host.fenceFailed(head.id, obstacle)
+        else this.#outbox.range(this.to, head.frame, 0, head.frame.length)
+        return 'gone'
+      }
       case 'end':
         if (this.#aside > 0 && this.closed !== 'own' && !this.gone) return 'stalled'
         this.#queue.length = 1
@@ -310,7 +368,10 @@ export class Gate {
         continue
       }
       if (slot.state === 'dropped') slot.message.settle(undefined)
-      else {
+      else if (slot.broken) {
+        flush()
+        this.#host.breakMessage(this, slot, slot.broken)
+      } else {
         if (run[0] && isBinary(run[0]) !== isBinary(slot)) flush()
         run.push(slot)
       }
@@ -337,10 +398,12 @@ export class Gate {
     this.#outbox.range(this.to, frame, 0, frame.length)
   }
 
-  #writeUrgent(): void {
+  #writeUrgent(now: number): void {
     const head = this.#queue[0]
-    if (this.#urgent.length === 0 || (head?.kind === 'stretch' && head.begun)) return
+    if (head?.kind === 'stretch' && head.begun) return
     if (head?.kind === 'batch' && head.continues && head.next === 0) return
+    const controls = [...this.#pings.splice(0), ...this.#parked.take(now)]
+    if (!this.#obstacle()) for (const frame of controls) this.#outbox.range(this.to, frame, 0, frame.length)
     for (const { frame, payload } of this.#urgent.splice(0)) this.inject(frame, payload)
   }
 
@@ -389,9 +452,18 @@ function isLast(element: Element): boolean {
 }
 
 function isTouched(slot: Slot): boolean {
-  return slot.payload !== undefined || slot.state === 'dropped' || slot.state === 'aside'
+  return slot.payload !== undefined || slot.broken !== undefined || slot.state === 'dropped' || slot.state === 'aside'
 }
 
 function isBinary(slot: Slot): boolean {
   return slot.payload?.binary ?? slot.message.binary
+}
+
+function counted(messages: number): string {
+  return `${messages} ${messages === 1 ? 'message' : 'messages'}`
+}
+
+function unpause(pause: Pause): void {
+  pause.until = 0
+  pause.run.unholdFrame(pause.frame)
 }

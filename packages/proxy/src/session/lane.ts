@@ -5,17 +5,20 @@ import type { Track } from '../journal/track.ts'
 import { judge, undisturbed } from '../rule/judge.ts'
 import type { Court, Decision } from '../rule/judge.ts'
 import type { Payload } from '../rule/payload.ts'
-import type { MessageRule } from '../rule/rule.ts'
+import { judgeControl } from '../rule/judge-control.ts'
+import type { ControlFrame, ControlRule, MessageRule } from '../rule/rule.ts'
 import type { RuleRun } from '../rule/rule-run.ts'
 import type { RuleSet } from '../rule/rule-set.ts'
 import { pass } from '../rule/verdict.ts'
 import type { Verdict } from '../rule/verdict.ts'
+import { other } from '../side.ts'
 import type { Side } from '../side.ts'
 import { isControl, Opcode } from '../ws/frame.ts'
 import { FrameCursor } from '../ws/frame-cursor.ts'
 import { FrameReader } from '../ws/frame-reader.ts'
+import { mask } from '../ws/mask.ts'
 import { Batch, Stretch } from './element.ts'
-import type { Slot } from './element.ts'
+import type { Pause, Slot } from './element.ts'
 import type { Gate } from './gate.ts'
 
 /** What a lane needs of the session around it. */
@@ -25,6 +28,12 @@ export interface LaneHost extends Court {
   /** The handler of `run` has to be asked about `slot`. */
   ask(lane: Lane, batch: Batch, slot: Slot, run: RuleRun<MessageRule>): void
   note(text: string): void
+  /** True while a pong of `from` may answer a ping of our own. */
+  awaitsPong(from: Side): boolean
+  /** True if the pong answers a ping of our own, and must not go on. */
+  pongArrived(from: Side, payload: Uint8Array): boolean
+  closeFrame(to: Side, code: number | undefined, reason: string): Buffer
+  controlFailed(run: RuleRun<ControlRule>, error: unknown): void
 }
 
 export interface LaneOptions {
@@ -54,6 +63,7 @@ export class Lane {
   readonly #host: LaneHost
   #runs: readonly RuleRun<MessageRule>[] = []
   #observers: readonly RuleRun<MessageRule>[] = []
+  #controls: readonly RuleRun<ControlRule>[] = []
   #version = -1
   /** The element that takes the rest of the message in progress; without one it is being relayed, or none is in progress. */
   #current: Batch | Stretch | undefined
@@ -87,7 +97,8 @@ export class Lane {
     reader.push(chunk)
     const { bytes } = reader
     if (bytes.length > 0) {
-      if (!deciding && !this.#current && reader.closeAt < 0 && this.gate.idle) this.#relay(bytes, at)
+      const unwatched = this.#controls.length === 0 && !this.#host.awaitsPong(this.from)
+      if (!deciding && unwatched && !this.#current && reader.closeAt < 0 && this.gate.idle) this.#relay(bytes, at)
       else this.#walk(bytes, deciding, at)
     }
     if (reader.opaque) this.#relayUnread(reader.opaque, !wasOpaque)
@@ -134,6 +145,10 @@ export class Lane {
       case 'drop':
         slot.state = 'dropped'
         return
+      case 'corrupt':
+        slot.state = 'ready'
+        slot.broken = verdict.how
+        return
       case 'delay':
         slot.state = 'delayed'
         slot.due = message.at + verdict.ms
@@ -154,6 +169,7 @@ export class Lane {
     if (this.#version !== this.#rules.version) {
       this.#version = this.#rules.version
       this.#runs = this.#rules.messageRules(this.#connection, this.from)
+      this.#controls = this.#rules.controlRules(this.#connection, this.from)
       this.#observers = this.#runs.filter(({ rule }) => rule.action.kind === 'observe' && rule.then.length === 0)
     }
     for (const run of this.#runs) {
@@ -203,9 +219,9 @@ export class Lane {
     while (cursor.next()) {
       const { head, start, end } = cursor
       if (isControl(head)) {
-        if ((head & 0x0f) === Opcode.close) this.#close(bytes.subarray(start, end))
+        if ((head & 0x0f) === Opcode.close) this.#close(bytes.subarray(start, end), cursor.payload - start, at)
         else {
-          this.#ping(bytes, start, end)
+          this.#ping(bytes, start, cursor.payload, end, at)
           controls = true
         }
         continue
@@ -334,15 +350,73 @@ export class Lane {
     else if (run) this.#host.ask(this, batch, slot, run)
   }
 
-  #ping(bytes: Buffer, start: number, end: number): void {
+  #ping(bytes: Buffer, start: number, payloadAt: number, end: number, at: number): void {
+    if (this.#controls.length > 0 || this.#host.awaitsPong(this.from)) {
+      const frame = this.#controlFrame(bytes.subarray(start, end), payloadAt - start, at)
+      if (frame.kind === 'pong' && this.#host.pongArrived(this.from, frame.payload)) return
+      const run = this.#judgeControl(frame)
+      switch (run?.rule.action.kind) {
+        case 'drop':
+          return
+        case 'delay':
+          return this.gate.park(frame, bytes.subarray(start, end), run, at + run.rule.action.ms)
+        case 'hold':
+          return this.gate.park(frame, bytes.subarray(start, end), run, Infinity)
+        case 'observe':
+        case 'replace':
+        case undefined:
+      }
+    }
     const current = this.#current
     if (current?.kind === 'batch') (current.open.empty ? current.done : current.open).add(bytes, start, end, true)
     else this.gate.control(bytes, start, end)
   }
 
-  #close(frame: Buffer): void {
+  #close(bytes: Buffer, payloadAt: number, at: number): void {
     this.#cutShort()
-    if (!this.#host.closeArrived(this.from)) this.gate.push({ kind: 'close', frame, own: false })
+    const run = this.#controls.length > 0 ? this.#judgeControl(this.#controlFrame(bytes, payloadAt, at)) : undefined
+    if (this.#host.closeArrived(this.from)) return
+    const action = run?.rule.action
+    let frame = bytes
+    let pause: Pause | undefined
+    switch (action?.kind) {
+      case 'drop':
+        return
+      case 'replace':
+        frame = this.#host.closeFrame(other(this.from), action.code, action.reason)
+        break
+      case 'delay':
+        if (run) pause = { frame: this.#controlFrame(bytes, payloadAt, at), run, until: at + action.ms }
+        break
+      case 'hold':
+        if (run) pause = { frame: this.#controlFrame(bytes, payloadAt, at), run, until: Infinity }
+        break
+      case 'observe':
+      case undefined:
+    }
+    if (pause?.until === Infinity) pause.run.holdFrame(pause.frame)
+    this.gate.push({ kind: 'close', frame, own: false, pause })
+  }
+
+  #judgeControl(frame: ControlFrame): RuleRun<ControlRule> | undefined {
+    return judgeControl(this.#controls, frame, (run, error) => this.#host.controlFailed(run, error))
+  }
+
+  #controlFrame(bytes: Buffer, payloadAt: number, at: number): ControlFrame {
+    const opcode = (bytes[0] ?? 0) & 0x0f
+    const payload = Buffer.from(bytes.subarray(payloadAt))
+    if (this.from === 'client') mask(payload, 0, payload.length, bytes.readInt32BE(payloadAt - 4))
+    const isClose = opcode === Opcode.close && payload.length >= 2
+    return {
+      kind: opcode === Opcode.close ? 'close' : opcode === Opcode.ping ? 'ping' : 'pong',
+      connection: this.#connection,
+      from: this.from,
+      at,
+      payload,
+      // RFC 6455 §7.1.5: 1005 stands for a close frame without a code
+      code: isClose ? payload.readUInt16BE(0) : 1005,
+      reason: isClose ? payload.toString('utf8', 2) : '',
+    }
   }
 
   /** The message in progress will not be completed: what has come of it goes on, and nothing of our own can follow. */

@@ -1,4 +1,5 @@
 import type { Codec } from '../codec.ts'
+import { corrupt, rejectedBy } from '../fault/corrupt.ts'
 import type { Connection } from '../connection.ts'
 import { MidwireError } from '../errors.ts'
 import type { Journal } from '../journal/journal.ts'
@@ -11,6 +12,7 @@ import type { MessageRule } from '../rule/rule.ts'
 import type { RuleRun } from '../rule/rule-run.ts'
 import type { RuleSet } from '../rule/rule-set.ts'
 import { pass } from '../rule/verdict.ts'
+import type { Corruption } from '../rule/verdict.ts'
 import { other } from '../side.ts'
 import type { Side } from '../side.ts'
 import { deflate } from '../ws/deflate.ts'
@@ -85,6 +87,8 @@ export class Session {
   readonly #legs: Record<Side, Leg>
   readonly #questions = new Map<number, Question>()
   #question = 0
+  /** Pings of our own whose pong is awaited, by payload, with the fence they stand for. */
+  readonly #pings: Record<Side, Map<string, number | undefined>> = { client: new Map(), server: new Map() }
   #phase: Phase = 'open'
   #busy = false
   #now = 0
@@ -190,6 +194,16 @@ export class Session {
       case 'send':
         this.#send(input.to, input.payload, input.place)
         return
+      case 'ping':
+        this.#ping(input.to, input.payload, undefined)
+        return
+      case 'fence':
+        this.#ping(input.to, Buffer.from(`midwire fence ${input.id} ${this.#random().toString(16)}`), input.id)
+        return
+      case 'releaseFrame':
+        this.#legs[other(input.frame.from)].gate.releaseFrame(input.frame)
+        this.#drain()
+        return
       case 'close':
         for (const side of input.to === 'both' ? (['client', 'server'] as const) : [input.to]) this.#close(side, input.code, input.reason)
         return
@@ -218,6 +232,12 @@ export class Session {
       encode: (value, original) => encodePayload(this.#codec, value, this.#legs[original.from].track.context(original.binary), original),
       failed: (run, message, error) => this.#outbox.push({ kind: 'fail', rule: run.rule, error, message }),
       closeArrived: from => this.#closeArrived(this.#legs[from]),
+      awaitsPong: from => this.#pings[from].size > 0,
+      pongArrived: (from, payload) => this.#pongArrived(from, payload),
+      closeFrame: (to, code, reason) => this.#closeFrame(to, code, reason),
+      controlFailed: (run, error) => this.#outbox.push({ kind: 'fail', rule: run.rule, error, message: undefined }),
+      breakMessage: (gate, slot, how) => this.#breakMessage(gate, slot, how),
+      fenceFailed: (id, problem) => this.#outbox.push({ kind: 'fenced', id, problem }),
       ask: (lane, batch, slot, run) => this.#ask({ lane, batch, slot, run }),
     }
   }
@@ -286,12 +306,47 @@ export class Session {
     gate.drain(this.#now)
   }
 
+  /** A ping of our own: at once, or as a fence behind everything queued. */
+  #ping(to: Side, payload: Buffer, fence: number | undefined): void {
+    const frame = writeFrame({ opcode: Opcode.ping, payload, key: this.#key(to) })
+    const { gate } = this.#legs[to]
+    this.#legs[other(to)].lane.settleTail()
+    this.#pings[to].set(payload.toString('latin1'), fence)
+    if (fence === undefined) gate.ping(frame)
+    else gate.append({ kind: 'fence', frame, id: fence })
+    this.#event({ kind: 'injected', to, what: fence === undefined ? 'ping' : 'fence', bytes: payload })
+    gate.drain(this.#now)
+  }
+
+  #pongArrived(from: Side, payload: Uint8Array): boolean {
+    const key = Buffer.from(payload).toString('latin1')
+    if (!this.#pings[from].has(key)) return false
+    const fence = this.#pings[from].get(key)
+    this.#pings[from].delete(key)
+    if (fence !== undefined) this.#outbox.push({ kind: 'fenced', id: fence, problem: undefined })
+    return true
+  }
+
+  #breakMessage(gate: Gate, slot: Slot, how: Corruption): void {
+    const payload = slot.payload ?? { bytes: slot.own, binary: slot.message.binary }
+    const rejected = rejectedBy(this.#codec, this.#legs[slot.message.from].track.context(payload.binary), payload)
+    const broken = corrupt(how, payload, this.#key(gate.to), rejected)
+    this.#outbox.range(gate.to, broken.bytes, 0, broken.bytes.length)
+    slot.message.settle(broken.payload)
+    if (broken.ends) this.#terminate('fin', 'its frame was cut short')
+  }
+
   #carryOut(gate: Gate, slot: Slot): void {
     for (const step of slot.then) {
       switch (step.kind) {
         case 'send':
           this.#followWith(gate, slot, step.to, step.value)
           break
+        case 'repeat': {
+          const payload = slot.payload ?? { bytes: slot.own, binary: slot.message.binary }
+          for (let n = 0; n < step.times; n++) gate.inject(this.#frame(gate.to, payload, this.#deflate.deflate), payload)
+          break
+        }
         case 'close':
           gate.closeNow(this.#closeFrame(gate.to, step.code, step.reason))
           this.#close(other(gate.to), step.code, step.reason)
@@ -368,7 +423,10 @@ export class Session {
   #closeArrived(leg: Leg): boolean {
     leg.closeSeen = true
     if (this.#phase === 'open') this.#enter('closing')
-    if (leg.gate.closed !== 'own') return false
+    if (leg.gate.closed !== 'own') {
+      if (this.#bothLegs.every(({ closeSeen }) => closeSeen)) for (const { gate } of this.#bothLegs) gate.giveUpHeld()
+      return false
+    }
     // §7.1.1: the server side closes TCP first; towards the server we have nothing more to say either
     this.#endLeg(leg, 'fin')
     return true
