@@ -20,6 +20,13 @@ declare module 'vitest' {
   interface Matchers<R extends void | Promise<void> = void | Promise<void>, T = unknown> extends WireMatchers<R, T> {}
 }
 
+// vitest 4 gives matchers of its own no type for the outcome, but takes those of Jest.
+declare global {
+  namespace jest {
+    interface Matchers<R, T = {}> extends WireMatchers<R, T> {}
+  }
+}
+
 countAsOwn(import.meta.dirname)
 
 expect.extend({
