@@ -4,7 +4,7 @@ import type { ClientView } from './client-view.ts'
 import { handshakeMatch, targetMatch } from './match-input.ts'
 import type { ConnectMatch, ConnectPredicate } from './matching.ts'
 import type { RuleDesk } from './rule-desk.ts'
-import { RuleBuilder } from './rule-draft.ts'
+import { RuleBuilder, ruleParts } from './rule-draft.ts'
 import type { Draft } from './rule-draft.ts'
 import { ConnectRuleHandle } from './rule-handle.ts'
 import { HandshakeHoldHandle } from './handshake-hold-handle.ts'
@@ -13,21 +13,19 @@ import { HandshakeHoldHandle } from './handshake-hold-handle.ts'
 export type ResponseHeaders = Readonly<Record<string, string | number | readonly string[]>>
 
 /** A rule on TCP connects or WebSocket handshakes, on its way to its verb. */
-export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>> {
-  readonly #desk: RuleDesk
+export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T> {
   readonly #match: ConnectMatch | ConnectPredicate | undefined
   readonly #client: ClientView | undefined
 
   /** `client`: whose connects and handshakes; `undefined`: everybody's. */
   constructor(desk: RuleDesk, match: ConnectMatch | ConnectPredicate | undefined, draft: Draft, client: ClientView | undefined) {
-    super(draft)
-    this.#desk = desk
+    super(desk, draft)
     this.#match = match
     this.#client = client
   }
 
   protected override derive(draft: Draft): ConnectRuleBuilder<T> {
-    return new ConnectRuleBuilder(this.#desk, this.#match, draft, this.#client)
+    return new ConnectRuleBuilder(this.desk, this.#match, draft, this.#client)
   }
 
   /** The connect fails with ECONNREFUSED, before a byte is read. */
@@ -60,7 +58,7 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>> {
 
   /** The upgrade is not answered until the handle lets it go, the rule is disposed or the test ends. */
   hold(): HandshakeHoldHandle {
-    return new HandshakeHoldHandle(this.#desk, this.#handshakeRule({ kind: 'hold' }))
+    return new HandshakeHoldHandle(this.desk, this.#handshakeRule({ kind: 'hold' }), this.draft.until)
   }
 
   /** Sends the upgrade to another server; the client still means the first. @throws MidwireError unless a ws, wss, http or https URL */
@@ -99,29 +97,28 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>> {
   #connect(verb: string, action: ConnectAction): ConnectRuleHandle {
     const own = targetMatch(this.#match, verb)
     const match = this.#client?.onTargets(own, verb) ?? own
-    const { lineage, from: _, ...rest } = this.draft
-    const origin = this.#desk.declare(this.draft)
+    const { from: _, ...rest } = ruleParts(this.draft)
+    const origin = this.desk.declare(this.draft)
     const rule: ConnectRule = Object.freeze({
       on: 'connect',
       ...rest,
       ...origin,
-      start: lineage.start,
       match,
       action: Object.freeze(action),
     })
-    return new ConnectRuleHandle(this.#desk, rule)
+    return new ConnectRuleHandle(this.desk, rule, this.draft.until)
   }
 
   #handshake(action: HandshakeAction): ConnectRuleHandle {
-    return new ConnectRuleHandle(this.#desk, this.#handshakeRule(action))
+    return new ConnectRuleHandle(this.desk, this.#handshakeRule(action), this.draft.until)
   }
 
   #handshakeRule(action: HandshakeAction): HandshakeRule {
     const own = handshakeMatch(this.#match)
     const match = this.#client?.onHandshakes(own) ?? own
-    const { lineage, from: _, ...rest } = this.draft
-    const origin = this.#desk.declare(this.draft)
-    return Object.freeze({ on: 'handshake', ...rest, ...origin, start: lineage.start, match, action: Object.freeze(action) })
+    const { from: _, ...rest } = ruleParts(this.draft)
+    const origin = this.desk.declare(this.draft)
+    return Object.freeze({ on: 'handshake', ...rest, ...origin, match, action: Object.freeze(action) })
   }
 }
 

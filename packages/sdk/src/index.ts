@@ -4,6 +4,8 @@ export type {
   CodecContext,
   Connection,
   ConnectionState,
+  ControlFrame,
+  Corruption,
   Decoded,
   DecodedMessage,
   Exchange,
@@ -12,6 +14,7 @@ export type {
   Journal,
   Message,
   MidwireErrorCode,
+  RawSendOptions,
   RewritableHandshake,
   SendOptions,
   Side,
@@ -24,6 +27,8 @@ export type { CheckOptions, CheckResult } from './checks.ts'
 export { binary } from './codec/binary.ts'
 export { json } from './codec/json.ts'
 export { text } from './codec/text.ts'
+export type { CloseRuleBuilder, ControlRuleBuilder } from './control-rule-builder.ts'
+export type { ControlHoldHandle, ControlRuleHandle } from './control-rule-handle.ts'
 export type { ConnectRuleBuilder, ResponseHeaders } from './connect-rule-builder.ts'
 export { UnexpectedTraffic, UnmetExpectation, UnusedRule } from './expectation-errors.ts'
 export type { HandshakeHoldHandle } from './handshake-hold-handle.ts'
@@ -31,12 +36,15 @@ export type { Host } from './host.ts'
 export type { InterceptionProxy, Inside } from './interception-proxy.ts'
 export type {
   AsymmetricMatcher,
+  CloseFrameMatch,
   CloseMatch,
   ConnectMatch,
   ConnectPredicate,
+  ControlPredicate,
   MessageMatch,
   MessagePredicate,
   Patch,
+  PingMatch,
   RequestMatch,
   RequestPredicate,
   ResponseMatch,

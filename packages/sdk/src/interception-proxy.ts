@@ -1,9 +1,12 @@
 import type {
   Connection,
+  ControlFrame,
   EngineFailure,
   Exchange,
   Journal,
+  Match,
   Message,
+  MessageRule,
   ProxyEngine,
   Rule,
   RuleRun,
@@ -11,12 +14,25 @@ import type {
   Side,
   TrafficEvent,
 } from '@midwire/proxy'
-import { callerError, checkFunction } from './bad-input.ts'
+import { callerError, checkChoice, checkFunction } from './bad-input.ts'
 import { afterTurn } from './after-turn.ts'
 import { ClientView } from './client-view.ts'
 import { ConnectRuleBuilder } from './connect-rule-builder.ts'
+import { CloseRuleBuilder, ControlRuleBuilder } from './control-rule-builder.ts'
+import type { ControlSubject } from './control-rule-builder.ts'
 import { connectKeys, factsMatch, matchOf } from './match-input.ts'
-import type { CloseMatch, ConnectMatch, ConnectPredicate, MessageMatch, RequestMatch, RequestPredicate, ResponseMatch } from './matching.ts'
+import type {
+  CloseFrameMatch,
+  CloseMatch,
+  ConnectMatch,
+  ConnectPredicate,
+  ControlPredicate,
+  MessageMatch,
+  PingMatch,
+  RequestMatch,
+  RequestPredicate,
+  ResponseMatch,
+} from './matching.ts'
 import { MessageRuleBuilder } from './message-rule-builder.ts'
 import type { RuleDesk } from './rule-desk.ts'
 import type { Draft, Lineage } from './rule-draft.ts'
@@ -54,7 +70,7 @@ export class InterceptionProxy<T = Uint8Array> {
   /** Made by `useInterceptionProxy()` or `startInterceptionProxy()`, and by `client()` for one client of several. */
   constructor(desk: ProxyDesk, client?: ClientView) {
     this.#desk = desk
-    this.#rules = ruleDesk(desk)
+    this.#rules = ruleDesk(desk, client)
     this.#client = client
   }
 
@@ -96,6 +112,24 @@ export class InterceptionProxy<T = Uint8Array> {
   /** A rule on messages of both directions. */
   onMessage(match?: MessageMatch<T>): MessageRuleBuilder<T> {
     return this.#onMessage('onMessage', undefined, match)
+  }
+
+  /** A rule on pings (RFC 6455 §5.5.2). */
+  onPing(match?: PingMatch | ControlPredicate): ControlRuleBuilder<T> {
+    const { draft, subject } = this.#onControl('onPing', 'ping', match)
+    return new ControlRuleBuilder<T>(this.#rules, subject, draft)
+  }
+
+  /** A rule on pongs (RFC 6455 §5.5.3). */
+  onPong(match?: PingMatch | ControlPredicate): ControlRuleBuilder<T> {
+    const { draft, subject } = this.#onControl('onPong', 'pong', match)
+    return new ControlRuleBuilder<T>(this.#rules, subject, draft)
+  }
+
+  /** A rule on close frames (RFC 6455 §5.5.1). */
+  onClose(match?: CloseFrameMatch | ControlPredicate): CloseRuleBuilder<T> {
+    const { draft, subject } = this.#onControl('onClose', 'close', match)
+    return new CloseRuleBuilder<T>(this.#rules, subject, draft)
   }
 
   // Waits
@@ -255,6 +289,19 @@ export class InterceptionProxy<T = Uint8Array> {
     return new MessageRuleBuilder<T>(this.#rules, this.#client?.onConnections(built) ?? built, draft)
   }
 
+  #onControl(start: string, control: ControlFrame['kind'], match: unknown): { draft: Draft; subject: ControlSubject } {
+    const from = typeof match === 'object' && match !== null && 'from' in match ? match.from : undefined
+    const draft = this.#draft(start, undefined)
+    checkChoice(from, ['client', 'server'], `${start}({ from })`)
+    const keys = control === 'close' ? ['from', 'code', 'reason'] : ['from']
+    const own = factsMatch<ControlFrame>(match, keys, `${start}(match)`)
+    draft.lineage.begin()
+    return {
+      draft: { ...draft, ...(from === 'client' || from === 'server' ? { from } : {}) },
+      subject: { control, match: this.#client?.onConnections(own) ?? own },
+    }
+  }
+
   #seek<R extends object>(call: string, sought: () => Sought<R>, options: WaitOptions | undefined): Promise<R> {
     const client = this.#client
     if (!client) return seek(this.#desk, call, sought, options)
@@ -292,27 +339,65 @@ export class InterceptionProxy<T = Uint8Array> {
   }
 }
 
-function ruleDesk(desk: ProxyDesk): RuleDesk {
+function ruleDesk(desk: ProxyDesk, client: ClientView | undefined): RuleDesk {
   return {
     declare({ lineage }) {
       const { scope } = desk.state()
       lineage.used = true
       return { scope, at: lineage.fresh ? lineage.at : callSite().line }
     },
-    add<R extends Rule>(rule: R): RuleRun<R> {
+    add<R extends Rule>(rule: R, until?: Match<unknown, Message>): RuleRun<R> {
       const run = desk.engine().rules.add(rule)
+      if (until) watchFor(desk, rule, run, until, () => run.dispose())
       const state = desk.stateOf(rule.scope)
       state.runs.push(run)
       const isOwed = state.kind === 'test' && !rule.optional && rule.action.kind !== 'observe' && !desk.inHook(rule.scope)
       if (isOwed) state.owed.add(run)
       return run
     },
+    messageMatch(input) {
+      const match = matchOf<unknown, Message>(input)
+      return client?.onConnections(match) ?? match
+    },
+    watchFor(rule, match, fn) {
+      const run = desk.stateOf(rule.scope).runs.find(one => one.rule === rule)
+      if (run) watchFor(desk, rule, run, match, fn)
+    },
     waitForRule: (run, count, look, options) => awaitRule(desk, run, count, look, options),
     heldBy: rule => desk.engine().heldBy(rule),
     releaseHandshake: connection => desk.engine().releaseHandshake(connection),
     fail(rule, message, reason) {
-      const error = reason instanceof Error ? reason : new Error(String(reason), { cause: reason })
-      desk.takeFailure({ scope: rule.scope, rule, message, error })
+      desk.takeFailure({ scope: rule.scope, rule, message, error: asError(reason) })
+    },
+    failScope(scope, reason) {
+      desk.takeFailure({ scope, rule: undefined, message: undefined, error: asError(reason) })
     },
   }
+}
+
+/** A rule beside the rule: newer, so that it is asked before; it lives as long, and counts for nothing. */
+function watchFor(desk: ProxyDesk, rule: Rule, run: RuleRun, match: Match<unknown, Message>, fn: (message: Message) => void): void {
+  const { scope, at, start, name, connection } = rule
+  const watcher = desk.engine().rules.add<MessageRule>({
+    on: 'message',
+    scope,
+    at,
+    start,
+    ...(name !== undefined && { name }),
+    ...(connection && { connection }),
+    optional: true,
+    from: undefined,
+    match,
+    action: { kind: 'observe', fn: (_value, message) => fn(message) },
+    then: [],
+  })
+  const stop = run.onChange(() => {
+    if (!run.disposed) return
+    stop()
+    watcher.dispose()
+  })
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason), { cause: reason })
 }

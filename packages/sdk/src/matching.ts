@@ -1,4 +1,4 @@
-import type { Exchange, HandshakeFacts, Message } from '@midwire/proxy'
+import type { ControlFrame, Exchange, HandshakeFacts, Message } from '@midwire/proxy'
 
 /** vitest's and jest's `expect.any(String)`, `expect.objectContaining(…)` and the like. */
 export interface AsymmetricMatcher {
@@ -78,6 +78,21 @@ export interface ResponseMatch extends RequestMatch {
 }
 
 export type RequestPredicate = (exchange: Exchange) => boolean
+
+/** Which pings or pongs. */
+export interface PingMatch {
+  readonly from?: 'client' | 'server'
+}
+
+/** Which close frames. */
+export interface CloseFrameMatch extends PingMatch {
+  /** 1005 for an empty one (RFC 6455 §7.1.5). */
+  readonly code?: number | AsymmetricMatcher
+  readonly reason?: TextMatch
+}
+
+/** True for the control frames that are meant. */
+export type ControlPredicate = (frame: ControlFrame) => boolean
 
 /** Which closings: of a connection, by the first close frame that matches, or by an end without one (code 1006). */
 export interface CloseMatch {

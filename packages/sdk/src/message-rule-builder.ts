@@ -1,9 +1,11 @@
-import type { FollowUp, Match, Message, MessageAction, MessageRule, Verdict } from '@midwire/proxy'
-import { badInput, checkChoice, checkFunction, checkKeys, checkMs } from './bad-input.ts'
-import type { Patch } from './matching.ts'
+import { describeValue } from '@midwire/proxy'
+import type { Connection, Corruption, FollowUp, Match, Message, MessageAction, MessageRule, Verdict } from '@midwire/proxy'
+import { badInput, checkChoice, checkCount, checkFunction, checkKeys, checkMs } from './bad-input.ts'
+import { UnexpectedTraffic } from './expectation-errors.ts'
+import type { MessageMatch, Patch } from './matching.ts'
 import { mergePatch } from './merge-patch.ts'
 import type { RuleDesk } from './rule-desk.ts'
-import { RuleBuilder } from './rule-draft.ts'
+import { RuleBuilder, ruleParts } from './rule-draft.ts'
 import type { Draft } from './rule-draft.ts'
 import { HoldHandle, MessageRuleHandle } from './rule-handle.ts'
 
@@ -24,18 +26,16 @@ export interface HoldOptions {
 }
 
 /** A rule on messages, on its way to its verb. */
-export class MessageRuleBuilder<T> extends RuleBuilder<MessageRuleBuilder<T>> {
-  readonly #desk: RuleDesk
+export class MessageRuleBuilder<T> extends RuleBuilder<MessageRuleBuilder<T>, T> {
   readonly #match: Match<unknown, Message>
 
   constructor(desk: RuleDesk, match: Match<unknown, Message>, draft: Draft) {
-    super(draft)
-    this.#desk = desk
+    super(desk, draft)
     this.#match = match
   }
 
   protected override derive(draft: Draft): MessageRuleBuilder<T> {
-    return new MessageRuleBuilder(this.#desk, this.#match, draft)
+    return new MessageRuleBuilder(this.desk, this.#match, draft)
   }
 
   /** Calls `fn` for every match; never decides. What it throws fails the test. */
@@ -46,12 +46,12 @@ export class MessageRuleBuilder<T> extends RuleBuilder<MessageRuleBuilder<T>> {
       {
         kind: 'observe',
         fn: (value, message) => {
-          fn(value as T, message as Message<T>)?.then(undefined, (reason: unknown) => this.#desk.fail(rule, message, reason))
+          fn(value as T, message as Message<T>)?.then(undefined, (reason: unknown) => this.desk.fail(rule, message, reason))
         },
       },
       then,
     )
-    return new MessageRuleHandle<T>(this.#desk, rule, then)
+    return new MessageRuleHandle<T>(this.desk, rule, then, this.draft.until)
   }
 
   /** The receiver never gets it. */
@@ -88,7 +88,71 @@ export class MessageRuleBuilder<T> extends RuleBuilder<MessageRuleBuilder<T>> {
     checkKeys(options, ['others'], 'hold(options)')
     checkChoice(options?.others, ['wait', 'pass'], 'hold({ others })')
     const then: FollowUp[] = []
-    return new HoldHandle<T>(this.#desk, this.#rule({ kind: 'hold', others: options?.others ?? 'wait' }, then), then)
+    return new HoldHandle<T>(this.desk, this.#rule({ kind: 'hold', others: options?.others ?? 'wait' }, then), then, this.draft.until)
+  }
+
+  /**
+   * Takes it out of the queue, and puts it at the tail once a matching message has been written to its receiver, in either direction on the
+   * same connection. From then on, and for the matching messages themselves, the rule holds nothing on that connection.
+   */
+  holdUntil(match: MessageMatch<T>): HoldHandle<T> {
+    if (match === undefined)
+      throw badInput('holdUntil(match): expected a match for what is waited for, got undefined; hold() waits for release()')
+    const awaited = this.desk.messageMatch(match)
+    const met = new WeakSet<Connection>()
+    const own: Match<unknown, Message> = {
+      ...this.#match,
+      test: (value, message) => !met.has(message.connection) && this.#match.test(value, message) && !awaited.test(value, message),
+    }
+    const then: FollowUp[] = []
+    const rule = this.#rule({ kind: 'hold', others: 'pass' }, then, own)
+    const handle = new HoldHandle<T>(this.desk, rule, then, this.draft.until)
+    const letGo = (connection: Connection): void => {
+      met.add(connection)
+      for (const held of handle.held) if (held.connection === connection) handle.release(held)
+    }
+    this.desk.watchFor(rule, awaited, ({ whenDelivered, connection }) => {
+      void whenDelivered.then(written => (written === undefined ? undefined : letGo(connection)))
+    })
+    return handle
+  }
+
+  /** Delivers it, and then once more, `times` times. @default 1 @throws MidwireError unless a positive integer */
+  duplicate(times: number = 1): MessageRuleHandle<T> {
+    checkCount(times, 'duplicate(times)')
+    return this.#register({ kind: 'duplicate' }, Object.freeze({ kind: 'repeat', times }))
+  }
+
+  /** Answers in the receiver's stead: the receiver never gets the message, its sender gets the value. */
+  reply(value: T | ((value: T, message: Message<T>) => T)): MessageRuleHandle<T> {
+    if (value === undefined) throw badInput('reply(value): expected a value or a function, got undefined; drop() answers nothing')
+    if (isFunction<T>(value)) return this.#register({ kind: 'reply', fn: (old, message) => value(old as T, message as Message<T>) })
+    return this.#register({ kind: 'reply', fn: () => value })
+  }
+
+  /** Fails the test at the message, which still passes. Never decides. */
+  forbid(reason?: string): MessageRuleHandle<T> {
+    if (reason !== undefined && (typeof reason !== 'string' || reason === '')) throw badInput('forbid(reason): expected a text')
+    const then: FollowUp[] = []
+    const rule: MessageRule = this.#rule(
+      {
+        kind: 'observe',
+        fn: (value, message) => this.desk.fail(rule, message, new UnexpectedTraffic(forbidden(value, message, reason))),
+      },
+      then,
+    )
+    return new MessageRuleHandle<T>(this.desk, rule, then, this.draft.until)
+  }
+
+  /**
+   * Delivers it broken. 'payload': what the codec cannot decode · 'utf8': text that is not UTF-8 (RFC 6455 §8.1) · 'opcode': a reserved
+   * opcode (§5.2) · 'rsv': RSV2 set (§5.2) · 'control': a ping of 126 bytes in its stead (§5.5) · 'truncate': half of the frame, then the
+   * end of both legs.
+   */
+  corrupt(kind: Corruption): MessageRuleHandle<T> {
+    if (kind === undefined) throw badInput(`corrupt(kind): expected one of ${corruptions.map(one => `'${one}'`).join(', ')}, got undefined`)
+    checkChoice(kind, corruptions, 'corrupt(kind)')
+    return this.#register({ kind: 'corrupt', how: kind })
   }
 
   /** Decides each message by code; nothing behind it in its direction moves before the answer. */
@@ -100,25 +164,30 @@ export class MessageRuleBuilder<T> extends RuleBuilder<MessageRuleBuilder<T>> {
     })
   }
 
-  #register(action: MessageAction): MessageRuleHandle<T> {
-    const then: FollowUp[] = []
-    return new MessageRuleHandle<T>(this.#desk, this.#rule(action, then), then)
+  #register(action: MessageAction, ...first: FollowUp[]): MessageRuleHandle<T> {
+    const then = [...first]
+    return new MessageRuleHandle<T>(this.desk, this.#rule(action, then), then, this.draft.until)
   }
 
-  #rule(action: MessageAction, then: FollowUp[]): MessageRule {
-    const { lineage, from, ...rest } = this.draft
-    const origin = this.#desk.declare(this.draft)
+  #rule(action: MessageAction, then: FollowUp[], match: Match<unknown, Message> = this.#match): MessageRule {
+    const { from, ...rest } = ruleParts(this.draft)
+    const origin = this.desk.declare(this.draft)
     return Object.freeze({
       on: 'message',
       ...rest,
       ...origin,
-      start: lineage.start,
       from,
-      match: this.#match,
+      match,
       action: Object.freeze(action),
       then,
     })
   }
+}
+
+const corruptions: readonly Corruption[] = ['payload', 'utf8', 'opcode', 'rsv', 'control', 'truncate']
+
+function forbidden(value: unknown, { from, connection }: Message, reason: string | undefined): string {
+  return `a ${from} message on connection ${connection.id} is forbidden${reason === undefined ? '' : ` (${reason})`}: ${describeValue(value)}`
 }
 
 function isFunction<T>(value: unknown): value is (value: T, message: Message<T>) => T {

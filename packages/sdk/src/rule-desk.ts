@@ -1,4 +1,4 @@
-import type { Connection, HandshakeRule, Message, Rule, RuleRun, Scope, SourceLine } from '@midwire/proxy'
+import type { Connection, HandshakeRule, Match, Message, Rule, RuleRun, Scope, SourceLine } from '@midwire/proxy'
 import type { Draft } from './rule-draft.ts'
 import type { HitOptions } from './wait-options.ts'
 
@@ -6,13 +6,19 @@ import type { HitOptions } from './wait-options.ts'
 export interface RuleDesk {
   /** The scope and place of a rule that is declared now. @throws MidwireError MIDWIRE_BAD_USE outside of a test or hook */
   declare(draft: Draft): RuleOrigin
-  add<R extends Rule>(rule: R): RuleRun<R>
+  /** Makes it live; `until`: it is withdrawn at the first message that matches. */
+  add<R extends Rule>(rule: R, until?: Match<unknown, Message>): RuleRun<R>
+  /** A match on messages, of this client where the proxy is one client's. @throws MidwireError if it can never be true */
+  messageMatch(input: unknown): Match<unknown, Message>
+  /** Calls `fn` for every message that matches `match`, as long as `rule` lives and before `rule` is asked; nobody else sees it. */
+  watchFor(rule: Rule, match: Match<unknown, Message>, fn: (message: Message) => void): void
   /** Resolves with what `check` finds once the rule has acted `count` times. @throws MidwireError MIDWIRE_UNMET */
   waitForRule<T>(run: RuleRun, count: number, check: () => T | undefined, options: HitOptions | undefined): Promise<T>
   heldBy(rule: HandshakeRule): readonly Connection[]
   releaseHandshake(connection: Connection): void
-  /** A function of the rule failed after it had returned. */
-  fail(rule: Rule, message: Message, reason: unknown): void
+  /** The test of the message must fail: a function of the rule failed after it had returned, or the rule forbids the message. */
+  fail(rule: Rule, message: Message | undefined, reason: unknown): void
+  failScope(scope: Scope, reason: unknown): void
 }
 
 export interface RuleOrigin {

@@ -1,4 +1,4 @@
-import type { FollowUp, Message, MessageRule, Rule, RuleRun } from '@midwire/proxy'
+import type { FollowUp, Match, Message, MessageRule, Rule, RuleRun } from '@midwire/proxy'
 import { badInput, callerError, checkClose, checkCount } from './bad-input.ts'
 import type { RuleDesk } from './rule-desk.ts'
 import { afterTurn } from './after-turn.ts'
@@ -9,9 +9,9 @@ export class RuleHandle<R extends Rule = Rule> implements Disposable {
   protected readonly desk: RuleDesk
   protected readonly run: RuleRun<R>
 
-  constructor(desk: RuleDesk, rule: R) {
+  constructor(desk: RuleDesk, rule: R, until?: Match<unknown, Message>) {
     this.desk = desk
-    this.run = desk.add(rule)
+    this.run = desk.add(rule, until)
   }
 
   /** How often it has acted. */
@@ -44,8 +44,8 @@ export class MessageRuleHandle<T> extends RuleHandle<MessageRule> {
   #sealed = false
 
   /** `then` is the list inside of `rule`: follow-ups join it until the turn ends, before anything can be read from a socket. */
-  constructor(desk: RuleDesk, rule: MessageRule, then: FollowUp[]) {
-    super(desk, rule)
+  constructor(desk: RuleDesk, rule: MessageRule, then: FollowUp[], until?: Match<unknown, Message>) {
+    super(desk, rule, until)
     this.#then = then
     afterTurn(() => {
       this.#sealed = true

@@ -42,7 +42,6 @@ expect('proxy').toHaveSent({ action: 'ATTACH' })
 // @ts-expect-error not a number
 expect(proxy).toHaveConnected('twice')
 
-// They answer at once; `expect.poll` awaits them.
+// They answer at once, or to `expect.poll`.
 expectTypeOf(expect(proxy).toHaveSent()).toEqualTypeOf<void>()
-const polled = expect.poll(() => proxy)
-expectTypeOf<ReturnType<typeof polled.toHaveSent>>().toEqualTypeOf<Promise<void>>()
+expectTypeOf(await expect.poll(() => proxy).toHaveSent({ action: 'ACK' })).toEqualTypeOf<void>()

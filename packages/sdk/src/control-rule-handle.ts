@@ -1,0 +1,67 @@
+import type { ControlFrame, ControlRule, Match, Message } from '@midwire/proxy'
+import { callerError, checkCount } from './bad-input.ts'
+import type { RuleDesk } from './rule-desk.ts'
+import { RuleHandle } from './rule-handle.ts'
+import type { HitOptions } from './wait-options.ts'
+
+/** A live rule on pings, pongs or close frames. */
+export class ControlRuleHandle extends RuleHandle<ControlRule> {
+  /** Resolves once the rule has acted `count` times. @default 1 @throws MidwireError MIDWIRE_UNMET */
+  async waitForHit(count: number = 1, options?: HitOptions): Promise<void> {
+    checkCount(count, 'waitForHit(count)')
+    await this.desk.waitForRule(this.run, count, () => this.hits >= count || undefined, options)
+  }
+}
+
+/** A live rule that holds pings, pongs or close frames. */
+export class ControlHoldHandle extends ControlRuleHandle {
+  readonly #seen: ControlFrame[] = []
+  #taken = 0
+
+  constructor(desk: RuleDesk, rule: ControlRule, until?: Match<unknown, Message>) {
+    super(desk, rule, until)
+    this.run.onChange(() => {
+      for (const frame of this.run.heldFrames) if (!this.#seen.includes(frame)) this.#seen.push(frame)
+    })
+  }
+
+  /** What it holds now, oldest first. */
+  get held(): readonly ControlFrame[] {
+    return this.run.heldFrames
+  }
+
+  /** The next frame that it holds: the first at the first call, the second at the second. @throws MidwireError MIDWIRE_UNMET */
+  next(options?: HitOptions): Promise<ControlFrame> {
+    const place = this.#taken++
+    return this.desk.waitForRule(this.run, place + 1, () => this.#seen[place], options)
+  }
+
+  /**
+   * Lets one frame go, or the `count` oldest. @default the oldest
+   *
+   * @throws MidwireError if it does not hold that frame, or not that many
+   */
+  release(frameOrCount: ControlFrame | number = 1): void {
+    const { held } = this
+    if (typeof frameOrCount === 'object') {
+      if (!held.includes(frameOrCount)) throw callerError('MIDWIRE_BAD_USE', 'release(frame): this rule does not hold that frame')
+      frameOrCount.connection.releaseFrame(frameOrCount)
+      return
+    }
+    checkCount(frameOrCount, 'release(count)')
+    if (held.length < frameOrCount) {
+      throw callerError('MIDWIRE_BAD_USE', `release(${frameOrCount}): it holds ${held.length}; await next() before releasing`)
+    }
+    for (const frame of held.slice(0, frameOrCount)) frame.connection.releaseFrame(frame)
+  }
+
+  /** Lets everything go that is held now. */
+  releaseAll(): void {
+    for (const frame of this.held) frame.connection.releaseFrame(frame)
+  }
+
+  override dispose(): void {
+    super.dispose()
+    this.releaseAll()
+  }
+}
