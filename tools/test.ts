@@ -81,6 +81,7 @@ const counts = [
   await check('oxfmt', '--check'),
   await vitest(),
   await nodeTest(),
+  await check('node', 'tools/test-packages.ts'),
 ]
 const passed = counts.reduce((sum, count) => sum + count.passed, 0)
 const failed = counts.reduce((sum, count) => sum + count.failed, 0)
