@@ -51,6 +51,16 @@ describe('heads are relayed as they came', () => {
     )
   })
 
+  test('a request that waits for its turn when upstream ends fails with its connection, and nothing else does', async () => {
+    const { client, server } = await wire()
+    client.socket.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n')
+    const upstream = await server.accepted()
+    await upstream.takeThrough('\r\n\r\n')
+    upstream.socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi')
+    await client.untilText('hi')
+    expect(await client.ended()).toBe('fin')
+  })
+
   test('a response that ends with its connection does so at the client', async () => {
     const { client, server } = await wire()
     client.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')

@@ -168,6 +168,11 @@ export class HttpConnection implements HttpClient, Doorway {
 
   /** The client's connection ends with its upstream's. */
   #follow(link: UpstreamLink, origin: string): UpstreamLink {
+    if (this.leg.closed) {
+      if (this.leg.wasReset) link.leg.reset()
+      else link.destroy()
+      throw new Error('the client left while upstream was being dialled')
+    }
     this.#link = link
     link.leg.stream.on('close', () => {
       this.#upstreams.delete(origin)

@@ -1,5 +1,6 @@
 import { Agent, type ClientRequest, type RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Leg } from '../io/leg.ts'
 import { ExactRequest } from './exact.ts'
 
@@ -44,11 +45,12 @@ class SingleSocketAgent extends Agent {
     this.#socket = socket
   }
 
-  override createConnection(): Socket {
+  // A request that waited for its turn when the connection ended asks for another one: the client's connection ends with its
+  // upstream's, so there is none. Thrown, the error would reach nobody who waits for it.
+  override createConnection(_: object, callback?: (error: Error | null, stream: Duplex) => void): Socket | undefined {
     const socket = this.#socket
     this.#socket = undefined
-    // The client's connection ends with its upstream's, so it is never asked to go on with another one.
-    if (!socket) throw new Error('the upstream connection of this client has ended')
+    if (!socket) (callback as ((error: Error) => void) | undefined)?.(new Error('the upstream connection of this client has ended'))
     return socket
   }
 }

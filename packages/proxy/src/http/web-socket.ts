@@ -52,7 +52,8 @@ export async function openWebSocket(
   })
 
   const asked = await askRules(engine, door, connection, request, locus)
-  if (!asked || connection.state !== 'opening') return
+  if (!asked) return
+  if (connection.state !== 'opening') return asked.link.destroy()
   const { link, requestTarget, headers } = asked
   const offer = rewriteOffer(request.headers['sec-websocket-extensions'])
   for (const text of offer.notes) engine.note(connection, scope, text)

@@ -145,7 +145,8 @@ async function takeOffTls(
   if (obstacle) {
     if (!engine.scopeOf(inbound.scope) && server && route?.secure !== false) return tunnel(client, server)
     server?.destroy()
-    return inbound.fail(obstacle)
+    inbound.fail(obstacle)
+    return client.destroy()
   }
   // TLS over a socket whose end has been read would never hear of it.
   if (server?.stream.readableEnded) return tunnel(client, server)
@@ -157,7 +158,8 @@ async function takeOffTls(
     } catch (error) {
       engine.note(undefined, engine.scopeOf(inbound.scope), `TLS to ${inbound.destination.host} failed: ${String(error)}`)
       server.destroy()
-      return inbound.fail(error as Error)
+      inbound.fail(error as Error)
+      return client.destroy()
     }
     alpn = (secured.stream as TLSSocket).alpnProtocol || undefined
   }
