@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { type RawPeer, type RawServer, rawClient, rawServer } from '../../test/raw-peer.ts'
 import type { ProxyEngine } from '../engine.ts'
 import { startProxy } from '../proxy.ts'
+import { createMatch } from '../rule/match.ts'
 
 /** RFC 6455 §1.3: the key of its example and the answer to it. */
 const key = 'dGhlIHNhbXBsZSBub25jZQ=='
@@ -32,6 +33,15 @@ async function wire(): Promise<Wire> {
   const request = (lines = ''): string =>
     `GET /chat?a=1&b=%20&a=2 HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\n${lines}Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`
   return { client, server, proxy, request }
+}
+
+/** Resolves once this many messages are in the journal. */
+function upstreamIsRead(proxy: ProxyEngine, messages: number): Promise<void> {
+  return new Promise(resolve => {
+    const look = (): void => void ([...proxy.journal.read()].filter(event => event.kind === 'message').length >= messages && resolve())
+    proxy.journal.follow(look)
+    look()
+  })
 }
 
 async function open(extra?: { request?: string; answer?: string }): Promise<Wire & { readonly upstream: RawPeer }> {
@@ -265,6 +275,34 @@ describe('an open connection ends as its peers end it', () => {
     upstream.socket.destroy()
     await stopped
     expect(proxy.connections).toMatchObject([{ state: 'closed' }])
+  })
+
+  test('what is held or undecided when the proxy stops goes on, in order, before the 1001 (T12)', async () => {
+    const { client, upstream, proxy } = await open()
+    const rule = {
+      scope: proxy.root,
+      at: { file: '', line: 1, column: 1 },
+      start: 'onServerMessage',
+      optional: false,
+      from: 'server',
+      then: [],
+    } as const
+    const asked = Promise.withResolvers<void>()
+    const never = (): Promise<undefined> => {
+      asked.resolve()
+      return new Promise(() => {})
+    }
+    proxy.rules.add({ ...rule, on: 'message', match: createMatch(), action: { kind: 'handle', fn: never } })
+    upstream.socket.write(fromServer)
+    await asked.promise
+    proxy.rules.add({ ...rule, on: 'message', match: createMatch(), action: { kind: 'hold', others: 'wait' } })
+    upstream.socket.write(fromServer)
+    await upstreamIsRead(proxy, 2)
+    const stopped = proxy.close()
+    expect((await client.take(2 * fromServer.length + 4)).toString('hex')).toBe(`${fromServer.toString('hex').repeat(2)}880203e9`)
+    client.socket.destroy()
+    upstream.socket.destroy()
+    await stopped
   })
 
   test('a peer that stays silent after the 1001 is cut off all the same (T31)', async () => {

@@ -66,6 +66,7 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   if (engine.options.intercept[destination.host] === false) return server ? tunnel(client, server) : client.reset()
   const first = await sniff(client.stream, server?.stream)
   if (client.closed) return server?.destroy()
+  if (server?.closed) return client.endLike(server)
   await hand(engine, inbound, client, server, route, first, undefined)
 }
 
@@ -92,6 +93,9 @@ async function hand(
       return client.reset()
     case 'http': {
       let ready = server
+      server?.stream.once('close', () => {
+        if (ready) client.endLike(ready)
+      })
       // A client that leaves without a whole request never asks for what was dialled for it.
       client.stream.once('close', () => {
         if (client.wasReset) ready?.reset()
@@ -168,6 +172,7 @@ async function takeOffTls(
   if (!plain) return secured?.destroy()
   const first = await sniff(plain.stream, secured?.stream)
   if (plain.closed) return secured?.destroy()
+  if (secured?.closed) return plain.endLike(secured)
   await hand(engine, inbound, plain, secured, route, first.kind === 'tls' ? { kind: 'other' } : first, hello)
 }
 

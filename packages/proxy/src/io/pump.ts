@@ -38,9 +38,11 @@ export class Pump {
   readonly #legs: Readonly<Record<Side, Leg>>
   readonly #options: PumpOptions
   readonly #clock: Clock
+  #next: Input | undefined
   readonly #waiting: Input[] = []
   readonly #reasonsToPause = { client: new Set<'drain' | 'gate'>(), server: new Set<'drain' | 'gate'>() }
-  readonly #decisions = new Set<Timer>()
+  /** Handlers that have not answered yet: how to answer for them. */
+  readonly #decisions = new Map<Timer, (verdict: undefined) => void>()
   readonly #fences = new Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }>()
   #fence = 0
   #busy = false
@@ -76,6 +78,12 @@ export class Pump {
     this.#take({ ...input, at: this.#clock.now() })
   }
 
+  /** Everything held goes on, and what a handler has not decided passes. */
+  releaseAll(): void {
+    for (const settle of [...this.#decisions.values()]) settle(undefined)
+    this.push({ kind: 'releaseAll' })
+  }
+
   /** Ends at once, whatever is under way. */
   destroy(): void {
     this.#legs.client.destroy()
@@ -91,9 +99,9 @@ export class Pump {
   /** A rule's function may call the connection's methods while the session is at work: those calls wait for their turn. */
   #take(input: Input): void {
     if (this.#over) return
-    this.#waiting.push(input)
-    if (this.#busy) return
+    if (this.#busy) return void this.#waiting.push(input)
     this.#busy = true
+    this.#next = input
     try {
       this.#options.inScope(this.#turns)
     } finally {
@@ -102,8 +110,10 @@ export class Pump {
   }
 
   readonly #turns = (): void => {
-    let input: Input | undefined
-    while ((input = this.#waiting.shift())) for (const output of this.#session.handle(input)) this.#do(output)
+    for (let input = this.#next; input; input = this.#waiting.shift()) {
+      for (const output of this.#session.handle(input)) this.#do(output)
+    }
+    this.#next = undefined
     if (this.#session.phase === 'closing') this.#options.onClosing()
   }
 
@@ -158,12 +168,12 @@ export class Pump {
     const { fn } = rule.action
     const timeout = this.#options.decisionTimeout(rule)
     const timer = this.#clock.after(timeout, () => settle(undefined, neverAnswered(rule, timeout)))
-    this.#decisions.add(timer)
     const settle = (verdict: Verdict | undefined, error?: unknown): void => {
       if (!this.#decisions.delete(timer)) return
       this.#clock.cancel(timer)
       this.push(error === undefined ? { kind: 'decision', id, verdict } : { kind: 'decision', id, verdict, error })
     }
+    this.#decisions.set(timer, settle)
     try {
       Promise.resolve(fn(message.value, message)).then(settle, (error: unknown) => settle(undefined, asError(error)))
     } catch (error) {
@@ -203,7 +213,7 @@ export class Pump {
     this.#over = true
     this.#clock.cancel(this.#wake)
     this.#clock.cancel(this.#linger)
-    for (const timer of this.#decisions) this.#clock.cancel(timer)
+    for (const timer of this.#decisions.keys()) this.#clock.cancel(timer)
     this.#decisions.clear()
     for (const id of [...this.#fences.keys()]) this.#fenced(id, 'the connection ended first')
     this.#options.onOver()

@@ -139,7 +139,7 @@ export class WireConnection implements Connection {
 
   /** Everything held or set aside goes on. */
   releaseAll(): void {
-    this.#pump?.push({ kind: 'releaseAll' })
+    this.#pump?.releaseAll()
   }
 
   /** Rules came or went. */

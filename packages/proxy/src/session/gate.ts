@@ -64,6 +64,11 @@ export class Gate {
     return this.#queue.length === 0 && this.#urgent.length === 0 && this.#pings.length === 0 && this.closed === undefined && !this.gone
   }
 
+  /** True if nothing is on its way. */
+  get #empty(): boolean {
+    return this.#queue.length === 0 && this.#urgent.length === 0 && this.#pings.length === 0 && this.#parked.empty
+  }
+
   /** Bytes that wait here because a rule or a decision holds something up. */
   get waiting(): number {
     return this.#stalled || this.#aside > 0 ? this.#weight : 0
@@ -197,9 +202,10 @@ export class Gate {
   drain(now: number): void {
     // A follow-up can come back here while its message is being carried out: what it may add is seen by the outer round.
     if (this.#draining) return
-    this.#draining = true
     this.due = undefined
     this.#stalled = false
+    if (this.#empty) return
+    this.#draining = true
     while (!this.#host.over) {
       this.#writeUrgent(now)
       const head = this.#queue[0]
@@ -399,6 +405,7 @@ export class Gate {
   }
 
   #writeUrgent(now: number): void {
+    if (this.#urgent.length === 0 && this.#pings.length === 0 && this.#parked.empty) return
     const head = this.#queue[0]
     if (head?.kind === 'stretch' && head.begun) return
     if (head?.kind === 'batch' && head.continues && head.next === 0) return

@@ -85,6 +85,7 @@ export class Session {
   readonly #closeTimeout: number
   readonly #outbox = new Outbox()
   readonly #legs: Record<Side, Leg>
+  readonly #bothLegs: readonly Leg[]
   readonly #questions = new Map<number, Question>()
   #question = 0
   /** Pings of our own whose pong is awaited, by payload, with the fence they stand for. */
@@ -129,6 +130,7 @@ export class Session {
       return { side, lane, gate: gates[side], track, inputEnded: false, outputEnded: false, closeSeen: false, paused: false }
     }
     this.#legs = { client: leg('client'), server: leg('server') }
+    this.#bothLegs = [this.#legs.client, this.#legs.server]
   }
 
   get phase(): Phase {
@@ -210,10 +212,6 @@ export class Session {
       case 'terminate':
         this.#terminate(input.how, input.how === 'fin' ? 'the connection was terminated' : 'the connection was reset')
     }
-  }
-
-  get #bothLegs(): readonly Leg[] {
-    return [this.#legs.client, this.#legs.server]
   }
 
   #host(): GateHost & LaneHost {

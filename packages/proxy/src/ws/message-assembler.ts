@@ -55,7 +55,8 @@ export class MessageAssembler {
    * @param keep false: what is in this chunk has gone, only structure is read
    */
   read(bytes: Buffer, first: number, sink: AssemblySink, keep = true): void {
-    const plain = keep && this.#masked ? Buffer.allocUnsafeSlow(bytes.length) : bytes
+    // Small ones share a slab: an ArrayBuffer of their own would cost more than the copy.
+    const plain = keep && this.#masked ? Buffer.allocUnsafe(bytes.length) : bytes
     if (plain !== bytes) bytes.copy(plain)
     sink.plain(plain)
     if (this.#remaining > 0) this.#take(plain, 0, Math.min(first, bytes.length), keep, sink)

@@ -5,7 +5,7 @@ import type { TrafficEvent } from '../../journal/traffic-event.ts'
 import type { Message } from '../../message.ts'
 import { createMatch } from '../../rule/match.ts'
 import type { MatchInput } from '../../rule/match.ts'
-import type { FollowUp, MessageAction, MessageRule } from '../../rule/rule.ts'
+import type { ControlAction, ControlFrame, ControlRule, FollowUp, MessageAction, MessageRule, Selection } from '../../rule/rule.ts'
 import type { RuleRun } from '../../rule/rule-run.ts'
 import { RuleSet } from '../../rule/rule-set.ts'
 import type { Verdict } from '../../rule/verdict.ts'
@@ -44,14 +44,17 @@ export const lineCodec: Codec<unknown> = {
   encode: value => `${String(value)}\n`,
 }
 
-export interface RuleWords {
+export interface RuleWords extends Selection {
   readonly from?: Side
   readonly match?: MatchInput<never, Message>
   readonly then?: readonly FollowUp[]
-  readonly nth?: number
-  readonly times?: number
   readonly scope?: Scope
   readonly name?: string
+}
+
+export interface ControlRuleWords extends Selection {
+  readonly from?: Side
+  readonly match?: MatchInput<ControlFrame, ControlFrame>
 }
 
 export interface FrameWords {
@@ -142,6 +145,32 @@ export class VirtualWire {
     })
   }
 
+  /** A rule on the pings, pongs or close frames of a side, or of both. */
+  controlRule(
+    control: ControlFrame['kind'],
+    action: ControlAction,
+    { match, from, ...words }: ControlRuleWords = {},
+  ): RuleRun<ControlRule> {
+    return this.rules.add<ControlRule>({
+      on: 'control',
+      control,
+      scope: this.scope,
+      at: { file: '/tests/wire.test.ts', line: 9, column: 1 },
+      start: 'onControl',
+      optional: false,
+      from,
+      match: createMatch(match),
+      action,
+      ...words,
+    })
+  }
+
+  /** Disposes rules, and tells the session. */
+  without(...runs: readonly RuleRun[]): Output[] {
+    for (const run of runs) run.dispose()
+    return this.put({ kind: 'rules' })
+  }
+
   /** Asks a handler for every message that matches; answer with `decide`. */
   ask(words: RuleWords = {}): RuleRun<MessageRule> {
     return this.rule({ kind: 'handle', fn: () => undefined }, words)
@@ -152,6 +181,26 @@ export class VirtualWire {
     const question = this.outputs.find(output => output.kind === 'ask' && output.message.text === text)
     if (question?.kind !== 'ask') throw new Error(`nobody asked about ${text}`)
     return this.put({ kind: 'decision', id: question.id, verdict, ...(error === undefined ? {} : { error }) })
+  }
+
+  ping(from: Side, payload = ''): Output[] {
+    return this.bytes(from, this.frame(from, payload, { opcode: 9 }))
+  }
+
+  pong(from: Side, payload: string | Uint8Array = ''): Output[] {
+    return this.bytes(from, this.frame(from, payload, { opcode: 10 }))
+  }
+
+  releaseFrame(frame: ControlFrame | undefined): Output[] {
+    if (!frame) throw new Error('nothing to release')
+    return this.put({ kind: 'releaseFrame', frame })
+  }
+
+  /** What became of fences: `1`, or `2: why it never will be`. */
+  fenced(): string[] {
+    return this.outputs.flatMap(output =>
+      output.kind === 'fenced' ? [output.problem === undefined ? String(output.id) : `${output.id}: ${output.problem}`] : [],
+    )
   }
 
   release(message: Message | undefined): Output[] {
