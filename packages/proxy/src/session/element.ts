@@ -75,8 +75,11 @@ export class Stretch {
   /** Messages that end in what has not been written yet. */
   readonly messages: JournalledMessage[] = []
   weight = 0
-  /** Some of it has been written: until its end, nothing may come in between. */
+  /** Some of it has been written: until its end, no message may come in between. */
   begun: boolean
+  /** What has arrived of it ends with a frame; what has been written of it does: there pings and pongs may come in between. */
+  arrivedWhole = false
+  writtenWhole = false
   /** Nothing will be added: it ends where a message does, or the sender has ended. */
   done = false
   /** It ends in the middle of a message: nothing of our own can follow it. */

@@ -59,9 +59,14 @@ export class Gate {
     this.#outbox = outbox
   }
 
-  /** True if what arrives may be written at once. */
+  /** True if what arrives may be written at once, and nothing has to know where it ends. */
   get idle(): boolean {
-    return this.#queue.length === 0 && this.#urgent.length === 0 && this.#pings.length === 0 && this.closed === undefined && !this.gone
+    return this.#queue.length === 0 && !this.#overtakers && this.closed === undefined && !this.gone
+  }
+
+  /** True if something waits that does not wait for the queue. */
+  get #overtakers(): boolean {
+    return this.#urgent.length > 0 || this.#pings.length > 0 || !this.#parked.empty
   }
 
   /** True if nothing is on its way. */
@@ -131,7 +136,7 @@ export class Gate {
     for (const element of this.#queue) if (element.kind === 'close' && element.pause?.frame === frame) unpause(element.pause)
   }
 
-  /** Writes a ping of our own at the next message boundary, overtaking what waits. */
+  /** Writes a ping of our own at the next frame boundary, overtaking what waits. */
   ping(frame: Buffer): void {
     this.#pings.push(frame)
   }
@@ -139,10 +144,11 @@ export class Gate {
   /** The receiver is closing the connection: what rules hold for it will not be delivered, and the close need not wait for it. */
   giveUpHeld(): void {
     let messages = 0
-    for (const { slot } of this.#held.values()) {
+    for (const { slot, batch } of this.#held.values()) {
       messages++
       if (slot.state === 'aside') {
         this.#aside--
+        if (!this.#queue.includes(batch)) this.#weight -= slot.own.length
         slot.message.settle(undefined)
       } else slot.state = 'dropped'
       slot.run?.unhold(slot.message)
@@ -207,7 +213,7 @@ export class Gate {
     if (this.#empty) return
     this.#draining = true
     while (!this.#host.over) {
-      this.#writeUrgent(now)
+      if (this.#overtakers) this.#writeOvertakers(now)
       const head = this.#queue[0]
       if (!head) break
       const progress = this.#carry(head, now)
@@ -217,9 +223,11 @@ export class Gate {
         continue
       }
       this.#stalled = progress === 'stalled'
+      // It may have come to the end of a frame.
+      if (this.#overtakers) this.#writeOvertakers(now)
       break
     }
-    const parked = this.#parked.due
+    const parked = this.#parked.dueAfter(now)
     if (parked !== undefined && (this.due === undefined || parked < this.due)) this.due = parked
     this.#draining = false
   }
@@ -298,6 +306,7 @@ export class Gate {
     if (writable) {
       stretch.begun ||= !stretch.pieces.empty
       stretch.pieces.write(this.to, this.#outbox)
+      stretch.writtenWhole = stretch.arrivedWhole
     }
     this.#weight -= stretch.weight
     stretch.weight = 0
@@ -335,7 +344,7 @@ export class Gate {
   #carryBatch(batch: Batch, now: number): Progress {
     const { slots } = batch
     const blocking = slots.findIndex((slot, i) => i >= batch.next && !this.#isReady(slot, now))
-    const touched = slots.some((slot, i) => isTouched(slot) || (slot.then.length > 0 && i < slots.length - 1))
+    const touched = slots.some((slot, i) => isTouched(slot) || (slot.then.length > 0 && (i < slots.length - 1 || batch.leftover !== undefined)))
     if (!batch.split && !touched && blocking < 0) {
       if (!batch.complete) return 'short'
       batch.done.write(this.to, this.#outbox)
@@ -354,7 +363,7 @@ export class Gate {
     this.#carrySlots(batch, blocking < 0 ? slots.length : blocking)
     if (blocking >= 0) return 'stalled'
     if (!batch.complete) return 'short'
-    if (batch.leftover && this.closed === undefined) this.#writeFrame(batch.leftover, batch.compressed)
+    if (batch.leftover && this.closed === undefined && !this.gone) this.#writeFrame(batch.leftover, batch.compressed)
     this.#weight -= batch.weight - slots.reduce((sum, slot) => sum + (this.#isAside(slot) ? slot.own.length : 0), 0)
     return 'gone'
   }
@@ -404,13 +413,14 @@ export class Gate {
     this.#outbox.range(this.to, frame, 0, frame.length)
   }
 
-  #writeUrgent(now: number): void {
-    if (this.#urgent.length === 0 && this.#pings.length === 0 && this.#parked.empty) return
+  /** Pings and pongs may stand between any two frames, messages of our own only between two messages. */
+  #writeOvertakers(now: number): void {
     const head = this.#queue[0]
-    if (head?.kind === 'stretch' && head.begun) return
-    if (head?.kind === 'batch' && head.continues && head.next === 0) return
+    const inMessage = head?.kind === 'stretch' && head.begun
+    if (inMessage && !head.writtenWhole) return
     const controls = [...this.#pings.splice(0), ...this.#parked.take(now)]
     if (!this.#obstacle()) for (const frame of controls) this.#outbox.range(this.to, frame, 0, frame.length)
+    if (inMessage || (head?.kind === 'batch' && head.continues && head.next === 0)) return
     for (const { frame, payload } of this.#urgent.splice(0)) this.inject(frame, payload)
   }
 

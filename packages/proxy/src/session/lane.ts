@@ -73,6 +73,8 @@ export class Lane {
   #forwarded = 0
   /** Of the data frame in progress: it is the last of its message. */
   #last = false
+  /** What was queued last ends with a frame. */
+  #whole = true
   /** Of the WebSocket message in progress. */
   #compressed = false
   #binary = false
@@ -131,6 +133,7 @@ export class Lane {
   settleTail(): void {
     if (this.#current || this.#reader.opaque || (!this.#reader.insideMessage && this.#rest.length === 0)) return
     this.#current = new Stretch(true)
+    this.#current.writtenWhole = this.#current.arrivedWhole = !this.#reader.insideFrame
     this.gate.push(this.#current)
   }
 
@@ -261,6 +264,8 @@ export class Lane {
     } else {
       const current = this.#elementFor(begins, deciding)
       current.add(bytes, start, end)
+      this.#whole = ended
+      if (current.kind === 'stretch') current.arrivedWhole = ended
       this.gate.weigh(end - start)
       if (whole) {
         this.#rest = arrived.nextRest() ?? this.#rest
@@ -439,6 +444,7 @@ export class Lane {
       stretch.weight = batch.open.size
       batch.weight -= stretch.weight
       stretch.pieces.take(batch.open)
+      stretch.arrivedWhole = this.#whole
       this.gate.follow(batch, stretch)
     }
     batch.complete = true

@@ -16,11 +16,11 @@ export class ParkedControls {
     return this.#parked.size === 0
   }
 
-  /** When the first of them may leave; `undefined` if none will by itself. */
-  get due(): number | undefined {
-    let due = Infinity
-    for (const parked of this.#parked.values()) due = Math.min(due, parked.due)
-    return due === Infinity ? undefined : due
+  /** When the next of them may leave; those that may leave already wait for a frame to end, and not for the clock. */
+  dueAfter(now: number): number | undefined {
+    let next = Infinity
+    for (const { due } of this.#parked.values()) if (due > now && due < next) next = due
+    return next === Infinity ? undefined : next
   }
 
   park(frame: ControlFrame, bytes: Buffer, run: RuleRun<ControlRule>, due: number): void {
