@@ -1,7 +1,6 @@
-import { describeValue } from '@midwire/proxy'
+import { describeValue, MidwireError } from '@midwire/proxy'
 import type { Connection, Corruption, FollowUp, Match, Message, MessageAction, MessageRule, Verdict } from '@midwire/proxy'
 import { badInput, checkChoice, checkCount, checkFunction, checkKeys, checkMs } from './bad-input.ts'
-import { UnexpectedTraffic } from './expectation-errors.ts'
 import type { MessageMatch, Patch } from './matching.ts'
 import { mergePatch } from './merge-patch.ts'
 import type { RuleDesk } from './rule-desk.ts'
@@ -137,7 +136,7 @@ export class MessageRuleBuilder<T> extends RuleBuilder<MessageRuleBuilder<T>, T>
     const rule: MessageRule = this.#rule(
       {
         kind: 'observe',
-        fn: (value, message) => this.desk.fail(rule, message, new UnexpectedTraffic(forbidden(value, message, reason))),
+        fn: (value, message) => this.desk.fail(rule, message, new MidwireError('MIDWIRE_FORBIDDEN', forbidden(value, message, reason))),
       },
       then,
     )

@@ -119,7 +119,7 @@ describe('forbid', () => {
       expect(await client.gets(2)).toEqual([{ n: 1 }, { n: 2 }])
     })
     expect(errors).toHaveLength(1)
-    expect(errors[0]).toMatchObject({ code: 'MIDWIRE_UNEXPECTED' })
+    expect(errors[0]).toMatchObject({ code: 'MIDWIRE_FORBIDDEN' })
     expect(errors[0]?.message).toMatch(
       /^"no twos" \(message-verbs\.test\.ts:\d+\) on client message 2 of connection 1: a client message on connection 1 is forbidden \(two is for nobody\): \{ n: 2 \}$/,
     )
