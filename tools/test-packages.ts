@@ -51,6 +51,7 @@ try {
 function pack(into: string): Tarball[] {
   for (const name of packages) rmSync(join(root, 'packages', name, 'dist'), { recursive: true, force: true })
   node(root, join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b', 'tsconfig.build.json')
+  node(root, join('tools', 'bundle.ts'))
   const pnpm = process.env['npm_execpath']
   const [command, ...first] = pnpm?.includes('pnpm') ? ([pnpm] as const) : (['npx', '-y', 'pnpm@12'] as const)
   return packages.map(name => {
