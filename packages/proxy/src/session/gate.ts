@@ -20,7 +20,8 @@ export interface GateHost {
   carryOut(gate: Gate, slot: Slot): void
   /** Writes a message broken in this way, at a message boundary of `gate`. */
   breakMessage(gate: Gate, slot: Slot, how: Corruption): void
-  fenceFailed(id: number, problem: string): void
+  /** A fence for `to` cannot be written. */
+  fenceFailed(to: Side, id: number, problem: string): void
   closeWritten(gate: Gate, own: boolean): void
   endReached(gate: Gate, how: 'fin' | 'rst'): void
   injected(to: Side, what: string, bytes: Uint8Array): void
@@ -246,7 +247,7 @@ export class Gate {
       if (element.kind === 'batch') for (const slot of element.slots) drop(slot)
       else if (element.kind === 'stretch') for (const message of element.messages) message.settle(undefined)
       else if (element.kind === 'injected') messages++
-      else if (element.kind === 'fence') this.#host.fenceFailed(element.id, reason)
+      else if (element.kind === 'fence') this.#host.fenceFailed(this.to, element.id, reason)
       else if (element.kind === 'close' && element.pause) unpause(element.pause)
     }
     messages += this.#urgent.length
@@ -287,7 +288,7 @@ export class Gate {
         return this.#carryClose(head)
       case 'fence': {
         const obstacle = this.#obstacle()
-        if (obstacle) this.#host.fenceFailed(head.id, obstacle)
+        if (obstacle) this.#host.fenceFailed(this.to, head.id, obstacle)
         else this.#outbox.range(this.to, head.frame, 0, head.frame.length)
         return 'gone'
       }

@@ -2,6 +2,7 @@ import type { Connection } from '../connection.ts'
 import { Arrivals } from '../journal/arrivals.ts'
 import { JournalledMessage } from '../journal/journalled-message.ts'
 import type { Track } from '../journal/track.ts'
+import { controlOutcome } from '../rule/control-outcome.ts'
 import { judge, undisturbed } from '../rule/judge.ts'
 import type { Court, Decision } from '../rule/judge.ts'
 import type { Payload } from '../rule/payload.ts'
@@ -18,7 +19,7 @@ import { FrameCursor } from '../ws/frame-cursor.ts'
 import { FrameReader } from '../ws/frame-reader.ts'
 import { mask } from '../ws/mask.ts'
 import { Batch, Stretch } from './element.ts'
-import type { Pause, Slot } from './element.ts'
+import type { Slot } from './element.ts'
 import type { Gate } from './gate.ts'
 
 /** What a lane needs of the session around it. */
@@ -379,32 +380,32 @@ export class Lane {
 
   #close(bytes: Buffer, payloadAt: number, at: number): void {
     this.#cutShort()
-    const run = this.#controls.length > 0 ? this.#judgeControl(this.#controlFrame(bytes, payloadAt, at)) : undefined
     if (this.#host.closeArrived(this.from)) return
+    const pushed = { kind: 'close', frame: bytes, own: false } as const
+    if (this.#controls.length === 0) return this.gate.push(pushed)
+    const frame = this.#controlFrame(bytes, payloadAt, at)
+    const run = this.#judgeControl(frame)
     const action = run?.rule.action
-    let frame = bytes
-    let pause: Pause | undefined
-    switch (action?.kind) {
+    if (!run || !action) return this.gate.push(pushed)
+    switch (action.kind) {
       case 'drop':
         return
       case 'replace':
-        frame = this.#host.closeFrame(other(this.from), action.code, action.reason)
-        break
+        return this.gate.push({ ...pushed, frame: this.#host.closeFrame(other(this.from), action.code, action.reason) })
       case 'delay':
-        if (run) pause = { frame: this.#controlFrame(bytes, payloadAt, at), run, until: at + action.ms }
-        break
+        return this.gate.push({ ...pushed, pause: { frame, run, until: at + action.ms } })
       case 'hold':
-        if (run) pause = { frame: this.#controlFrame(bytes, payloadAt, at), run, until: Infinity }
-        break
+        this.gate.push({ ...pushed, pause: { frame, run, until: Infinity } })
+        return run.holdFrame(frame)
       case 'observe':
-      case undefined:
+        return this.gate.push(pushed)
     }
-    if (pause?.until === Infinity) pause.run.holdFrame(pause.frame)
-    this.gate.push({ kind: 'close', frame, own: false, pause })
   }
 
   #judgeControl(frame: ControlFrame): RuleRun<ControlRule> | undefined {
-    return judgeControl(this.#controls, frame, (run, error) => this.#host.controlFailed(run, error))
+    const run = judgeControl(this.#controls, frame, (failed, error) => this.#host.controlFailed(failed, error))
+    if (run) this.#host.note(controlOutcome(frame, run.rule))
+    return run
   }
 
   #controlFrame(bytes: Buffer, payloadAt: number, at: number): ControlFrame {

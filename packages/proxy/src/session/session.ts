@@ -25,6 +25,7 @@ import type { GateHost } from './gate.ts'
 import { Lane } from './lane.ts'
 import type { LaneHost } from './lane.ts'
 import { Outbox } from './outbox.ts'
+import { OwnPings } from './own-pings.ts'
 import type { Input, Output } from './session-io.ts'
 
 export interface SessionOptions {
@@ -65,6 +66,8 @@ interface Leg {
   /** What goes to this side. */
   readonly gate: Gate
   readonly track: Track
+  /** Those it has not answered. */
+  readonly pings: OwnPings
   /** It sends nothing any more. */
   inputEnded: boolean
   /** It is sent nothing any more. */
@@ -72,6 +75,8 @@ interface Leg {
   /** Its close frame has come. */
   closeSeen: boolean
   paused: boolean
+  /** Why it answers no ping any more. */
+  silent: string | undefined
 }
 
 /** One WebSocket between its two peers, from the 101 on, without sockets, timers or a clock: inputs in, outputs out. */
@@ -88,8 +93,6 @@ export class Session {
   readonly #bothLegs: readonly Leg[]
   readonly #questions = new Map<number, Question>()
   #question = 0
-  /** Pings of our own whose pong is awaited, by payload, with the fence they stand for. */
-  readonly #pings: Record<Side, Map<string, number | undefined>> = { client: new Map(), server: new Map() }
   #phase: Phase = 'open'
   #busy = false
   #now = 0
@@ -127,7 +130,8 @@ export class Session {
         messageLimit,
         host,
       })
-      return { side, lane, gate: gates[side], track, inputEnded: false, outputEnded: false, closeSeen: false, paused: false }
+      const pings = new OwnPings((id, problem) => this.#outbox.push({ kind: 'fenced', id, problem }))
+      return { side, lane, gate: gates[side], track, pings, inputEnded: false, outputEnded: false, closeSeen: false, paused: false, silent: undefined }
     }
     this.#legs = { client: leg('client'), server: leg('server') }
     this.#bothLegs = [this.#legs.client, this.#legs.server]
@@ -230,12 +234,12 @@ export class Session {
       encode: (value, original) => encodePayload(this.#codec, value, this.#legs[original.from].track.context(original.binary), original),
       failed: (run, message, error) => this.#outbox.push({ kind: 'fail', rule: run.rule, error, message }),
       closeArrived: from => this.#closeArrived(this.#legs[from]),
-      awaitsPong: from => this.#pings[from].size > 0,
-      pongArrived: (from, payload) => this.#pongArrived(from, payload),
+      awaitsPong: from => !this.#legs[from].pings.none,
+      pongArrived: (from, payload) => this.#legs[from].pings.answeredBy(payload),
       closeFrame: (to, code, reason) => this.#closeFrame(to, code, reason),
       controlFailed: (run, error) => this.#outbox.push({ kind: 'fail', rule: run.rule, error, message: undefined }),
       breakMessage: (gate, slot, how) => this.#breakMessage(gate, slot, how),
-      fenceFailed: (id, problem) => this.#outbox.push({ kind: 'fenced', id, problem }),
+      fenceFailed: (to, id, problem) => this.#legs[to].pings.fail(id, problem),
       ask: (lane, batch, slot, run) => this.#ask({ lane, batch, slot, run }),
     }
   }
@@ -306,23 +310,26 @@ export class Session {
 
   /** A ping of our own: at once, or as a fence behind everything queued. */
   #ping(to: Side, payload: Buffer, fence: number | undefined): void {
+    const { gate, pings, silent } = this.#legs[to]
+    if (silent !== undefined || gate.closed !== undefined) {
+      const problem = silent ?? 'the close frame had gone before'
+      if (fence === undefined) this.#event({ kind: 'note', text: `a ping to the ${to} was not sent: ${problem}` })
+      else this.#outbox.push({ kind: 'fenced', id: fence, problem })
+      return
+    }
     const frame = writeFrame({ opcode: Opcode.ping, payload, key: this.#key(to) })
-    const { gate } = this.#legs[to]
     this.#legs[other(to)].lane.settleTail()
-    this.#pings[to].set(payload.toString('latin1'), fence)
+    pings.add(payload, fence)
     if (fence === undefined) gate.ping(frame)
     else gate.append({ kind: 'fence', frame, id: fence })
     this.#event({ kind: 'injected', to, what: fence === undefined ? 'ping' : 'fence', bytes: payload })
     gate.drain(this.#now)
   }
 
-  #pongArrived(from: Side, payload: Uint8Array): boolean {
-    const key = Buffer.from(payload).toString('latin1')
-    if (!this.#pings[from].has(key)) return false
-    const fence = this.#pings[from].get(key)
-    this.#pings[from].delete(key)
-    if (fence !== undefined) this.#outbox.push({ kind: 'fenced', id: fence, problem: undefined })
-    return true
+  /** The side answers no ping any more. */
+  #silence(leg: Leg, why: string): void {
+    leg.silent ??= why
+    leg.pings.failAll(why)
   }
 
   #breakMessage(gate: Gate, slot: Slot, how: Corruption): void {
@@ -420,9 +427,14 @@ export class Session {
 
   #closeArrived(leg: Leg): boolean {
     leg.closeSeen = true
+    // What comes behind its close frame is not read any more (§5.5.1).
+    this.#silence(leg, `the ${leg.side} has sent its close frame`)
     if (this.#phase === 'open') this.#enter('closing')
     if (leg.gate.closed !== 'own') {
-      if (this.#bothLegs.every(({ closeSeen }) => closeSeen)) for (const { gate } of this.#bothLegs) gate.giveUpHeld()
+      if (this.#bothLegs.every(({ closeSeen }) => closeSeen)) {
+        for (const { gate } of this.#bothLegs) gate.giveUpHeld()
+        this.#drain()
+      }
       return false
     }
     // §7.1.1: the server side closes TCP first; towards the server we have nothing more to say either
@@ -434,6 +446,7 @@ export class Session {
     if (leg.inputEnded && how === 'fin') return
     const first = !leg.inputEnded
     leg.inputEnded = true
+    this.#silence(leg, `the ${leg.side} has ended its leg`)
     this.#event({ kind: 'end', from: leg.side, how })
     if (how === 'rst') {
       leg.outputEnded = true
@@ -451,6 +464,7 @@ export class Session {
   #endLeg(leg: Leg, how: 'fin' | 'rst'): void {
     if (leg.outputEnded || this.#phase === 'closed') return
     leg.outputEnded = true
+    this.#silence(leg, `nothing can follow the end of the ${leg.side}'s leg`)
     this.#outbox.push({ kind: 'end', to: leg.side, how })
     leg.gate.gone = true
     leg.gate.discard(`nothing can follow the end of the ${leg.side}'s leg`)
@@ -476,9 +490,10 @@ export class Session {
 
   #finish(reason: string): void {
     this.#enter('closed')
-    for (const { gate } of this.#bothLegs) {
-      gate.gone = true
-      gate.discard(reason)
+    for (const leg of this.#bothLegs) {
+      this.#silence(leg, reason)
+      leg.gate.gone = true
+      leg.gate.discard(reason)
     }
     this.#questions.clear()
     this.#outbox.push({ kind: 'over' })
