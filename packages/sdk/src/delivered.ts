@@ -30,6 +30,8 @@ function deliveredBy(event: TrafficEvent, engine: ProxyEngine): Delivered | unde
   if (event.kind !== 'message' || event.from !== 'server') return undefined
   const { message } = event
   if (message.evicted || message.undecodable !== undefined || message.delivered === undefined) return undefined
+  // What was broken on its way says nothing to the client.
+  if (message.verdict?.kind === 'corrupt') return undefined
   return { value: message.verdict?.kind === 'replace' ? message.verdict.value : message.value, message }
 }
 

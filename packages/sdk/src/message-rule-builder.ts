@@ -185,8 +185,8 @@ export class MessageRuleBuilder<T> extends RuleBuilder<MessageRuleBuilder<T>, T>
 
 const corruptions: readonly Corruption[] = ['payload', 'utf8', 'opcode', 'rsv', 'control', 'truncate']
 
-function forbidden(value: unknown, { from, connection }: Message, reason: string | undefined): string {
-  return `a ${from} message on connection ${connection.id} is forbidden${reason === undefined ? '' : ` (${reason})`}: ${describeValue(value)}`
+function forbidden(value: unknown, { from }: Message, reason: string | undefined): string {
+  return `forbidden ${from} message${reason === undefined ? '' : ` (${reason})`}: ${describeValue(value)}`
 }
 
 function isFunction<T>(value: unknown): value is (value: T, message: Message<T>) => T {

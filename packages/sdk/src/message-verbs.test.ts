@@ -121,7 +121,7 @@ describe('forbid', () => {
     expect(errors).toHaveLength(1)
     expect(errors[0]).toMatchObject({ code: 'MIDWIRE_FORBIDDEN' })
     expect(errors[0]?.message).toMatch(
-      /^"no twos" \(message-verbs\.test\.ts:\d+\) on client message 2 of connection 1: a client message on connection 1 is forbidden \(two is for nobody\): \{ n: 2 \}$/,
+      /^"no twos" \(message-verbs\.test\.ts:\d+\) on client message 2 of connection 1: forbidden client message \(two is for nobody\): \{ n: 2 \}$/,
     )
   })
 

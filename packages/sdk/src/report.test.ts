@@ -138,6 +138,29 @@ test('a transcript shows what was discarded with its connection, and never as de
   ])
 })
 
+test('a transcript shows what rules did with control frames, and what was sent past the codec', async () => {
+  bed = await startTestBed({ codec: json<Note>() })
+  const { scope } = await bed.run('a test', async () => {
+    const { proxy } = bed
+    proxy.onPing().named('no ping').drop()
+    proxy.onClose({ from: 'server' }).replace(4001, 'other')
+    const client = await TestClient.open(url)
+    client.socket.ping('lost')
+    await proxy.waitFor(event => event.kind === 'ping')
+    proxy.connection.sendRawToClient('no json')
+    await client.gets(1)
+    for (const socket of bed.server.sockets) socket.close(4000, 'one')
+    await client.closed
+  })
+  expect(steady(bed.control.transcript(scope)).slice(1, 6)).toEqual([
+    '  N ms  client → server  ping  4 B',
+    '  N ms  note  ping from the client dropped by "no ping" (report.test.ts:L)',
+    '  N ms  Midwire → client  text  7 B  "no json"',
+    '  N ms  server → client  close  4000 "one"',
+    '  N ms  note  close frame from the server replaced by onClose (report.test.ts:L): 4001 "other"',
+  ])
+})
+
 test('a failure shows the seed once something random has mattered', async () => {
   bed = await startTestBed({ codec: json<Note>(), seed: 4711 })
   const fail = async (change: () => void): Promise<string> => {

@@ -138,7 +138,9 @@ function injectedLine(
   const context = { from: other(to), binary: what.startsWith('binary'), protocol: connection.protocol, state: undefined }
   // A codec with a state has a history of its own that this message is no part of.
   const values = codec.stateless && readSafely(() => codec.decode(bytes, context).messages.map(message => describeValue(message.value)))
-  return { ...line, bytes: bytes.byteLength, summary: values ? values.join(', ') : '' }
+  // What was sent past the codec is shown as it is.
+  const text = what.startsWith('text') ? describeValue(Buffer.from(bytes).toString('utf8')) : ''
+  return { ...line, bytes: bytes.byteLength, summary: values ? values.join(', ') : text }
 }
 
 function messageLine(message: Message, at: number): TranscriptLine {

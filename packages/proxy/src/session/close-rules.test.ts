@@ -61,7 +61,8 @@ describe.for(sides)('a rule on the close frames of the %s', from => {
     wire.controlRule('close', { kind: 'replace', code, reason }, { from })
     wire.bytes(from, wire.closeFrame(from, 4001, 'bye'))
     expect(wire.seen(to)).toEqual([word])
-    expect(wire.events()).toMatchObject([{ kind: 'close', from, code: 4001, reason: 'bye' }])
+    expect(wire.events()[0]).toMatchObject({ kind: 'close', from, code: 4001, reason: 'bye' })
+    expect(wire.notes()).toEqual([expect.stringMatching(/^close frame from the .* replaced by onControl/)])
   })
 
   test('observes them, and they go on', () => {
