@@ -75,7 +75,12 @@ describe.each(['http', 'https'] as const)('an unmodified client of a host that e
   test.each(httpClients)('%s is answered by the server that stands in for it', async (_, get) => {
     const server = await echo()
     const proxy = await capture({ route: { 'api.example.com': `http://127.0.0.1:${server.port}` } })
-    expect(JSON.parse(await get(`${scheme}://api.example.com/a?b=1`))).toEqual({ method: 'GET', url: '/a?b=1', host: 'api.example.com', body: '' })
+    expect(JSON.parse(await get(`${scheme}://api.example.com/a?b=1`))).toEqual({
+      method: 'GET',
+      url: '/a?b=1',
+      host: 'api.example.com',
+      body: '',
+    })
     const [request] = [...proxy.journal.read()].filter(event => event.kind === 'request')
     expect(request?.exchange).toMatchObject({ method: 'GET', url: `${scheme}://api.example.com/a?b=1`, response: { status: 200 } })
   })
@@ -126,7 +131,12 @@ describe('TLS to upstream', () => {
     await once(server, 'listening')
     onTestFinished(() => void server.close())
     await capture()
-    const client = tls.connect({ host: 'localhost', port: (server.address() as net.AddressInfo).port, ca: authority.certificate, ALPNProtocols: ['h2'] })
+    const client = tls.connect({
+      host: 'localhost',
+      port: (server.address() as net.AddressInfo).port,
+      ca: authority.certificate,
+      ALPNProtocols: ['h2'],
+    })
     const [data] = await once(client, 'data')
     expect(String(data)).toBe('h2')
     expect(client.getPeerX509Certificate()?.subjectAltName).toContain('localhost')
@@ -161,6 +171,15 @@ describe('what is neither TLS nor HTTP', () => {
     const upstream = await server.accepted()
     await upstream.takeThrough('*1\r\n')
     upstream.socket.resetAndDestroy()
+    const [error] = (await once(client, 'error')) as [NodeJS.ErrnoException]
+    expect(error.code).toBe('ECONNRESET')
+  })
+
+  test('a server that resets at once resets a client that has sent nothing yet', async () => {
+    const server = await rawServer(peer => peer.socket.resetAndDestroy())
+    onTestFinished(() => server[Symbol.asyncDispose]())
+    await capture()
+    const client = net.connect(server.port, '127.0.0.1')
     const [error] = (await once(client, 'error')) as [NodeJS.ErrnoException]
     expect(error.code).toBe('ECONNRESET')
   })

@@ -51,7 +51,7 @@ function locate(scheme: 'http' | 'ws', request: IncomingMessage): Locus {
 
 async function openTunnel(engine: EngineContext, socket: Socket, request: IncomingMessage, head: Buffer, scope: Scope): Promise<void> {
   const destination = splitAuthority(request.url ?? '', 443)
-  if (!destination) return void socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+  if (!destination) return void socket.resume().end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
   await takeIn(engine, new ConnectClient(socket, head, destination, scope))
 }
 
@@ -77,6 +77,8 @@ class ConnectClient extends ToldClient {
   override fail(error?: Error): void {
     if (this.#answered) return super.fail()
     const body = `Midwire could not reach ${this.destination.host}:${this.destination.port}: ${String(error)}\n`
+    // Nobody else reads from here on, and an end that is not read leaves the socket open.
+    this.#socket.resume()
     this.#socket.end(
       `HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     )

@@ -4,8 +4,10 @@ import { fetch, ProxyAgent, WebSocket as UndiciWebSocket } from 'undici'
 import { WebSocket } from 'ws'
 import { echoServer, type EchoServer } from '../../test/echo-server.ts'
 import { rawClient, rawServer } from '../../test/raw-peer.ts'
+import { turnsUntil } from '../../test/turns.ts'
 import type { ProxyEngine } from '../engine.ts'
 import type { ProxyOptions } from '../engine.ts'
+import type { EngineContext } from '../engine-context.ts'
 import { startProxy } from '../proxy.ts'
 
 async function between(options: (server: EchoServer) => ProxyOptions = () => ({})): Promise<{ server: EchoServer; proxy: ProxyEngine }> {
@@ -146,6 +148,9 @@ describe('url: an HTTP proxy', () => {
     const client = await rawClient(Number(new URL(proxy.url).port))
     client.socket.write(`CONNECT 127.0.0.1:${dead.port} HTTP/1.1\r\nHost: x\r\n\r\n`)
     expect(await client.untilText('ECONNREFUSED')).toContain('HTTP/1.1 502 Bad Gateway')
+    client.socket.end()
+    const { legs } = proxy as ProxyEngine & Pick<EngineContext, 'legs'>
+    await turnsUntil('the connection to be let go', () => legs.size === 0)
   })
 
   test('a request in absolute form to a dead port is answered 502', async () => {
