@@ -40,19 +40,25 @@ export function corrupt(how: Corruption, { bytes, binary }: Payload, key: number
     }
     case 'truncate': {
       const frame = writeFrame({ opcode, payload: bytes, key })
-      const kept = Math.ceil(bytes.length / 2)
-      return { bytes: frame.subarray(0, frame.length - bytes.length + kept), payload: bytes.subarray(0, kept), ends: true }
+      const kept = Math.floor(bytes.length / 2)
+      // An empty message has nothing but its header to lose.
+      const cut = Math.max(1, bytes.length - kept)
+      return { bytes: frame.subarray(0, frame.length - cut), payload: bytes.subarray(0, kept), ends: true }
     }
   }
 }
 
-/** A payload of the same type that the codec cannot decode, as close to the original as can be found; else the original cut in half. */
-export function rejectedBy(codec: Codec<unknown>, context: CodecContext, { bytes, binary }: Payload): Uint8Array {
-  const half = bytes.subarray(0, Math.floor(bytes.length / 2))
+/**
+ * A payload of the same type that the codec cannot decode, as close to the original as can be found; else the original cut in half.
+ * The codec is asked as at the start of a connection: its state in this one is not for trying.
+ */
+export function rejectedBy(codec: Codec<unknown>, { from, protocol }: CodecContext, { bytes, binary }: Payload): Uint8Array {
+  const half = start(bytes, binary, Math.floor(bytes.length / 2))
   const noise = binary ? Buffer.of(0xc1, 0xc1, 0xc1) : Buffer.from('{"\u0000')
-  for (const candidate of [half, bytes.subarray(0, -1), Buffer.concat([bytes, noise]), noise]) {
+  for (const candidate of [half, start(bytes, binary, bytes.length - 1), Buffer.concat([bytes, noise]), noise]) {
     try {
-      const { messages, rest } = codec.decode(candidate, context)
+      const state = codec.state?.({ from, protocol })
+      const { messages, rest } = codec.decode(candidate, { from, binary, protocol, state })
       // A codec that waits for more has not been given anything wrong yet.
       if (messages.length > 0 || rest.length > 0) continue
     } catch {
@@ -60,4 +66,12 @@ export function rejectedBy(codec: Codec<unknown>, context: CodecContext, { bytes
     }
   }
   return half
+}
+
+/** About `size` bytes; text is cut between two characters, so that the codec is what rejects it. */
+function start(bytes: Uint8Array, binary: boolean, size: number): Uint8Array {
+  let end = Math.max(0, size)
+  // UTF-8: the bytes behind the first of a character begin with 10
+  if (!binary) while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--
+  return bytes.subarray(0, end)
 }
