@@ -1,5 +1,5 @@
 import { expect, expectTypeOf } from 'vitest'
-import type { Codec, Connection, Message } from '@midwire/proxy'
+import type { Codec, Connection, ControlFrame, Message } from '@midwire/proxy'
 import { binary } from './codec/binary.ts'
 import { json } from './codec/json.ts'
 import { text } from './codec/text.ts'
@@ -93,3 +93,29 @@ declare const untyped: InterceptionProxy<unknown>
 untyped.onMessage({ any: { thing: 1 } })
 untyped.onMessage().patch({ any: 1 })
 untyped.onMessage(value => value === 1)
+
+// Replies, repeats and holds have the codec's type, too.
+proxy.onClientMessage({ action: 'ATTACH' }).reply({ action: 'ACK', serial: 1 })
+proxy.onClientMessage({ action: 'ATTACH' }).reply(value => value)
+// @ts-expect-error no such message
+proxy.onClientMessage({ action: 'ATTACH' }).reply({ action: 'ACK' })
+expectTypeOf(proxy.onServerMessage().holdUntil({ serial: 1 })).toEqualTypeOf<HoldHandle<Protocol>>()
+// @ts-expect-error no such key
+proxy.onServerMessage().holdUntil({ serail: 1 })
+expectTypeOf(proxy.onServerMessage().duplicate().thenSendToClient({ action: 'ACK', serial: 1 })).toEqualTypeOf<
+  MessageRuleHandle<Protocol>
+>()
+// @ts-expect-error no such kind
+proxy.onMessage().corrupt('bits')
+proxy.onMessage().every(2).skip(1).until({ action: 'ACK' }).after(proxy.onMessage().drop()).after(proxy.waitForConnection()).forbid('no')
+// @ts-expect-error no such action
+proxy.onConnect().until({ action: 'AKC' })
+
+// Control frames: only close frames can be replaced.
+expectTypeOf(proxy.onPing({ from: 'client' }).hold().next()).resolves.toEqualTypeOf<ControlFrame>()
+proxy.onClose({ from: 'server', code: 4000, reason: /^x/ }).times(2).replace(4001, 'other')
+// @ts-expect-error a ping has no code
+proxy.onPing().replace(4001)
+
+// One client of several is the same API.
+expectTypeOf(proxy.client({ query: { id: 'a' } })).toEqualTypeOf<InterceptionProxy<Protocol>>()
