@@ -80,8 +80,10 @@ export class ClientTls {
 
   /** Most clients ask for nothing special: their context is made once, not for each connection. */
   #contextOf(meant: SecureContextOptions | undefined): SecureContext {
-    const options = meant ?? {}
-    const make = (): SecureContext => original(tls.createSecureContext)(meant)
+    const options: SecureContextOptions = { ...meant }
+    // Node sets it for most connections, and closes such a context with its first one.
+    Reflect.deleteProperty(options, 'singleUse')
+    const make = (): SecureContext => original(tls.createSecureContext)(options)
     if (OF_ITS_OWN.some(name => options[name] !== undefined)) return make()
     const key = JSON.stringify([this.#trust.defaultsVersion, ...SHARED.map(name => options[name])])
     const context = this.#contexts.get(key) ?? make()
