@@ -104,6 +104,16 @@ describe.for(sides)('a fence for the %s', to => {
     if (!problem.includes('nothing can follow')) expect(wire.fenced()).toEqual([problem])
   })
 
+  test('is met behind a FIN of the other: a half-closed side still answers (T28)', () => {
+    const wire = new VirtualWire()
+    wire.put({ kind: 'fence', to, id: 1 })
+    wire.put({ kind: 'end', from, how: 'fin' })
+    wire.put({ kind: 'fence', to, id: 2 })
+    wire.pong(to, pinged(wire, to)[0])
+    expect(wire.fenced()).toEqual([`2: nothing can follow the end of the ${to}'s leg`, '1'])
+    expect(wire.seen(from)).toEqual([])
+  })
+
   test('fails at once behind a close frame, whoever sent it', () => {
     for (const close of [
       (wire: VirtualWire) => wire.bytes(from, wire.closeFrame(from, 1000)),

@@ -1,14 +1,20 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { runs } from '../../test/long-run.ts'
 import type { Codec } from '../codec.ts'
 import type { Message } from '../message.ts'
+import type { ControlFrame } from '../rule/rule.ts'
 import { other } from '../side.ts'
+import type { RuleRun } from '../rule/rule-run.ts'
 import type { Side } from '../side.ts'
 import { lineCodec, textCodec, VirtualWire } from './testing/virtual-wire.ts'
 
 /** What the rules of this test do with a message is its first letter. */
-const fates = ['pass', 'drop', 'replace', 'hold', 'set aside', 'ask', 'late', 'throw'] as const
+const fates = ['pass', 'drop', 'replace', 'hold', 'set aside', 'ask', 'late', 'throw', 'copy', 'mirror'] as const
 type Fate = (typeof fates)[number]
+/** And what they do with a ping. */
+const pingFates = ['pass', 'drop', 'hold', 'late'] as const
+type PingFate = (typeof pingFates)[number]
 
 const side = fc.constantFrom<Side>('client', 'server')
 const step = fc.oneof(
@@ -25,7 +31,10 @@ const step = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('arrive' as const), from: side, bytes: fc.integer({ min: 1, max: 30 }) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('ping' as const), from: side }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('ping' as const), from: side, fate: fc.constantFrom(...pingFates) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('release ping' as const), which: fc.nat() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('fence' as const), to: side }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('answer' as const), from: side }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -69,6 +78,13 @@ class Run {
   /** Who has sent a close frame: what is held when both have is given up. */
   readonly #closing = new Set<Side>()
   readonly #cutOff = new Set<Side>()
+  /** Names of the pings that each side sent, in order. */
+  readonly #pings: Record<Side, string[]> = { client: [], server: [] }
+  readonly #answered: Record<Side, Set<string>> = { client: new Set(), server: new Set() }
+  /** What had arrived before each fence, and has to be settled when it is met. */
+  readonly #fences = new Map<number, readonly Message[]>()
+  readonly #actors: RuleRun[] = []
+  #ending = false
   #count = 0
   #rules: (() => void) | undefined
 
@@ -90,12 +106,19 @@ class Run {
     for (const message of this.#questions()) this.#decide(message, 'pass')
     this.#releaseAll()
     wire.until(wire.now + 1000)
+    for (const from of sides) this.#answer(from)
+    if (!this.#ending) expect(wire.fenced().map(Number).toSorted(ascending)).toEqual([...this.#fences.keys()])
     for (const from of sides) wire.put({ kind: 'end', from, how: 'fin' })
     this.#releaseAll()
     wire.until(wire.now + 1000)
-    expect(wire.outputs.at(-1)).toEqual({ kind: 'over' })
+    expect(wire.outputs.filter(({ kind }) => kind !== 'fenced').at(-1)).toEqual({ kind: 'over' })
     expect(wire.put({ kind: 'releaseAll' })).toEqual([])
-    for (const to of sides) this.#check(to)
+    expect(wire.fenced().map(parseFloat).toSorted(ascending)).toEqual([...this.#fences.keys()])
+    for (const to of sides) {
+      this.#check(to)
+      this.#checkReplies(to)
+      this.#checkPings(to)
+    }
   }
 
   #do(step: Step): void {
@@ -106,8 +129,25 @@ class Run {
       case 'arrive':
         return this.#arrive(step.from, step.bytes)
       case 'ping':
-        if (!this.#silent.has(step.from)) this.#queue(step.from, [wire.frame(step.from, 'p', { opcode: 9 })], 1000)
+        if (!this.#silent.has(step.from)) this.#queue(step.from, [this.#ping(step.from, step.fate)], 1000)
         return
+      case 'release ping': {
+        const held = wire.rules.runs.flatMap(run => run.heldFrames)
+        if (held.length > 0) wire.releaseFrame(held[step.which % held.length])
+        return
+      }
+      case 'fence': {
+        const id = this.#fences.size + 1
+        const { to } = step
+        this.#fences.set(
+          id,
+          wire.messages().filter(message => message.from === other(to) && !message.text.startsWith('S')),
+        )
+        wire.put({ kind: 'fence', to, id })
+        return
+      }
+      case 'answer':
+        return this.#answer(step.from)
       case 'decide': {
         const open = this.#questions()
         const message = open[step.which % open.length]
@@ -126,16 +166,19 @@ class Run {
       case 'rules':
         return this.#setRules(step.on)
       case 'peer closes':
+        this.#ending = true
         if (!this.#silent.has(step.from)) this.#queue(step.from, [wire.closeFrame(step.from, 1000)], 1e6)
         this.#silent.add(step.from)
         this.#closing.add(step.from)
         return
       case 'close':
+        this.#ending = true
         // To one side: the leg of the other is ended for it.
         this.#cutOff.add('client').add('server')
         wire.put({ kind: 'close', to: step.to, code: 1000, reason: '' })
         return
       case 'end':
+        this.#ending = true
         if (step.how === 'rst') this.#cutOff.add('client').add('server')
         if (step.abrupt && this.#onTheWay[step.from].length > 0) this.#abrupt.add(step.from)
         else this.#arrive(step.from, 1e6)
@@ -144,6 +187,7 @@ class Run {
         wire.put({ kind: 'end', from: step.from, how: step.how })
         return
       case 'terminate':
+        this.#ending = true
         this.#cutOff.add('client').add('server')
         wire.put({ kind: 'terminate', how: step.how })
     }
@@ -156,7 +200,13 @@ class Run {
       const broken = (): never => {
         throw new Error('broken')
       }
-      const runs = [
+      const pings = (letter: string) => ({ match: (frame: ControlFrame) => frame.payload[0] === letter.charCodeAt(0) })
+      const runs: readonly RuleRun[] = [
+        this.wire.controlRule('ping', { kind: 'drop' }, pings('d')),
+        this.wire.controlRule('ping', { kind: 'hold' }, pings('h')),
+        this.wire.controlRule('ping', { kind: 'delay', ms: 25 }, pings('l')),
+        this.wire.rule({ kind: 'duplicate' }, { ...starts('C'), then: [{ kind: 'repeat', times: 1 }] }),
+        this.wire.rule({ kind: 'reply', fn: value => `re:${String(value)}` }, starts('M')),
         this.wire.rule({ kind: 'drop' }, starts('D')),
         this.wire.rule({ kind: 'replace', fn: value => String(value).toLowerCase() }, starts('R')),
         this.wire.rule({ kind: 'hold', others: 'wait' }, starts('H')),
@@ -165,6 +215,7 @@ class Run {
         this.wire.rule({ kind: 'delay', ms: 25 }, starts('L')),
         this.wire.rule({ kind: 'patch', fn: broken }, starts('T')),
       ]
+      this.#actors.push(...runs)
       this.#rules = () => runs.forEach(run => run.dispose())
     } else {
       this.#rules?.()
@@ -193,9 +244,29 @@ class Run {
       const last = at + size >= payload.length
       const text = payload.slice(at, at + size)
       frames.push(this.#lines ? this.wire.frame(from, text) : this.wire.frame(from, text, { opcode: at === 0 ? 1 : 0, fin: last }))
-      if (pings && !last) frames.push(this.wire.frame(from, 'between', { opcode: 9 }))
+      if (pings && !last) frames.push(this.#ping(from, pingFates[this.#count % pingFates.length]!))
     }
     return frames
+  }
+
+  #ping(from: Side, fate: PingFate): Buffer {
+    const name = `${fate.charAt(0)}${this.#count++}`
+    this.#pings[from].push(name)
+    return this.wire.frame(from, name, { opcode: 9 })
+  }
+
+  /** Sends the pongs to all pings that have come. */
+  #answer(from: Side): void {
+    if (this.#silent.has(from)) return
+    const answered = this.#answered[from]
+    const pings = this.wire.seen(from).flatMap(word => (word.startsWith('ping:') ? [word.slice('ping:'.length)] : []))
+    const open = pings.filter(name => !answered.has(name))
+    for (const name of open) answered.add(name)
+    this.#queue(
+      from,
+      open.map(name => this.wire.frame(from, name, { opcode: 10 })),
+      1e6,
+    )
   }
 
   #queue(from: Side, frames: readonly Buffer[], arrives: number): void {
@@ -250,6 +321,7 @@ class Run {
 
   /** What is to wait has waited. */
   #checkWaiting(): void {
+    for (const id of this.wire.fenced()) expect(this.#fences.get(Number(id))?.every(message => message.settled) ?? true).toBe(true)
     for (const message of this.wire.messages()) {
       if (message.delivered === undefined) continue
       const { verdict } = message
@@ -270,12 +342,20 @@ class Run {
     const closeAt = words.findIndex(word => word.startsWith('close'))
     if (closeAt >= 0) expect(words.slice(closeAt + 1).filter(word => word !== 'fin' && word !== 'rst')).toEqual([])
 
-    const content = words.filter(word => !word.startsWith('ping') && !word.startsWith('close') && word !== 'fin' && word !== 'rst')
+    const content = words.filter(word => !/^p[io]ng:/.test(word) && !word.startsWith('close') && word !== 'fin' && word !== 'rst')
     const texts = joinFragments(content, this.#abrupt.has(from) || this.#cutOff.has(to))
     const lines = texts.join(this.#lines ? '' : '\n').split('\n')
     // The beginning of a message whose rest never came goes on too.
     if (this.#lines) lines.pop()
-    const names = lines.filter(name => name !== '')
+    const all = lines.filter(name => name !== '' && !name.startsWith('re:'))
+    // A copy stands right behind what it is a copy of.
+    const names = all.filter((name, i) => !name.startsWith('C') || name !== all[i - 1])
+    const copied = new Set(this.#actors.flatMap(run => (isCopying(run) ? run.messages.map(message => message.text.trim()) : [])))
+    for (const name of names) {
+      const copies = all.filter(other => other === name).length
+      if (!this.#ending) expect(copies).toBe(copied.has(name) ? 2 : 1)
+      else expect(copies).toBeLessThanOrEqual(copied.has(name) ? 2 : 1)
+    }
     expect(new Set(names).size).toBe(names.length)
 
     const sent = this.#sent[from]
@@ -306,6 +386,38 @@ class Run {
     }
     if (!this.#cutOff.has(to) && !this.#abrupt.has(from)) expect(messages).toHaveLength(sent.length)
   }
+
+  /** Who sent what is replied to gets the replies, in that order. */
+  #checkReplies(to: Side): void {
+    const asked = this.wire.messages().filter(({ from, text, verdict }) => from === to && text.startsWith('M') && verdict?.kind === 'drop')
+    const due = asked.map(message => `re:${message.text.trim()}`)
+    const seen = this.wire.seen(to).flatMap(word => (word.startsWith('re:') ? [word.trim()] : []))
+    if (this.#ending) expect(seen).toEqual(due.filter(reply => seen.includes(reply)))
+    else expect(seen).toEqual(due)
+  }
+
+  /** No ping is lost that no rule dropped, none is told twice, and those that no rule keeps back stay in order. */
+  #checkPings(to: Side): void {
+    const from = other(to)
+    const sent = this.#pings[from]
+    const seen = this.wire.seen(to).flatMap(word => (/^ping:[dhlp]\d/.test(word) ? [word.slice('ping:'.length)] : []))
+    expect(new Set(seen).size).toBe(seen.length)
+    expect(seen.filter(name => name.startsWith('p'))).toEqual(sent.filter(name => name.startsWith('p') && seen.includes(name)))
+    if (!this.#ending) expect(seen.toSorted()).toEqual(sent.filter(name => !name.startsWith('d') || seen.includes(name)).toSorted())
+    // A pong of theirs goes where its ping came from; ours are taken out.
+    const pongs = this.wire.seen(to).filter(word => word.startsWith('pong:'))
+    const due = [...this.#answered[from]].flatMap(name => (/^[dhlp]\d/.test(name) ? [`pong:${name}`] : []))
+    if (this.#ending) expect(due).toEqual(expect.arrayContaining(pongs))
+    else expect(pongs).toEqual(due)
+  }
+}
+
+function isCopying({ rule }: RuleRun): boolean {
+  return rule.on === 'message' && rule.action.kind === 'duplicate'
+}
+
+function ascending(a: number, b: number): number {
+  return a - b
 }
 
 /** Puts `a…`, `…b…`, `…c` together; anything else between them is an error. `cut`: the last one may be without its end. */
@@ -346,6 +458,6 @@ test.for([
         run.finish()
       },
     ),
-    { numRuns: 400 },
+    runs(400, 50_000),
   )
 })

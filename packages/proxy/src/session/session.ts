@@ -75,7 +75,7 @@ interface Leg {
   /** Its close frame has come. */
   closeSeen: boolean
   paused: boolean
-  /** Why it answers no ping any more. */
+  /** Why it answers no ping that it would be sent now. */
   silent: string | undefined
 }
 
@@ -154,7 +154,7 @@ export class Session {
   handle(input: Input): Output[] {
     if (this.#busy)
       throw new MidwireError('MIDWIRE_BAD_USE', `a session takes one input at a time: '${input.kind}' came while another was being handled`)
-    if (this.#phase === 'closed') return []
+    if (this.#phase === 'closed') return input.kind === 'fence' ? [{ kind: 'fenced', id: input.id, problem: 'the connection is over' }] : []
     this.#busy = true
     try {
       this.#now = input.at
@@ -326,7 +326,7 @@ export class Session {
     gate.drain(this.#now)
   }
 
-  /** The side answers no ping any more. */
+  /** The side answers no ping any more, also none it has been sent. */
   #silence(leg: Leg, why: string): void {
     leg.silent ??= why
     leg.pings.failAll(why)
@@ -463,13 +463,18 @@ export class Session {
   /** Ends what goes to a leg, after everything written before. */
   #endLeg(leg: Leg, how: 'fin' | 'rst'): void {
     if (leg.outputEnded || this.#phase === 'closed') return
+    const why = `nothing can follow the end of the ${leg.side}'s leg`
     leg.outputEnded = true
-    this.#silence(leg, `nothing can follow the end of the ${leg.side}'s leg`)
+    // What it was asked before a FIN it can still answer.
+    leg.silent ??= why
     this.#outbox.push({ kind: 'end', to: leg.side, how })
     leg.gate.gone = true
-    leg.gate.discard(`nothing can follow the end of the ${leg.side}'s leg`)
+    leg.gate.discard(why)
     // A reset ends both ways.
-    if (how === 'rst') leg.inputEnded = true
+    if (how === 'rst') {
+      leg.inputEnded = true
+      this.#silence(leg, why)
+    }
     this.#checkOver()
   }
 
