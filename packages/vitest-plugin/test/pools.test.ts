@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { runFixtures } from './fixture-run.ts'
 import type { FixtureOptions } from './fixture-run.ts'
@@ -9,7 +10,8 @@ describe('everything that a scope promises holds', { timeout: 60_000 }, () => {
   const ways: readonly (readonly [string, Omit<FixtureOptions, 'files'>])[] = [
     ['in the forks pool', { pool: 'forks' }],
     ['in the threads pool', { pool: 'threads' }],
-    ['in the vmThreads pool', { pool: 'vmThreads' }],
+    // The fixtures use `using`, for which Node 22 has its symbols in no context but the main one.
+    ...(runInNewContext('Symbol.asyncDispose') ? ([['in the vmThreads pool', { pool: 'vmThreads' }]] as const) : []),
     ['where files share a worker process', { pool: 'forks', isolate: false, workers: 1 }],
     ['where files share a worker thread', { pool: 'threads', isolate: false, workers: 1 }],
   ]

@@ -2,6 +2,7 @@ import { setDefaultCACertificates, getCACertificates } from 'node:tls'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { clients } from './testing/clients.ts'
+import { Disposables } from './testing/disposables.ts'
 import { Relay } from './testing/relay.ts'
 import { greetingServer, httpServer, httpsServer, lookupOf, realAuthority } from './testing/servers.ts'
 import type { TestServer } from './testing/servers.ts'
@@ -10,7 +11,7 @@ let relay: Relay
 let plain: TestServer
 let plain6: TestServer
 let secure: TestServer
-const stack = new AsyncDisposableStack()
+const stack = new Disposables()
 const defaults = getCACertificates('default')
 
 beforeAll(async () => {

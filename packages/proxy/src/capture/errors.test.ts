@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { clients } from './testing/clients.ts'
 import type { Client, ClientOptions } from './testing/clients.ts'
 import { describeError } from './testing/describe-error.ts'
+import { Disposables } from './testing/disposables.ts'
 import { Relay } from './testing/relay.ts'
 import { SaturatedServer } from './testing/saturated-server.ts'
 import { deadPort, greetingServer, httpsServer, lookupOf, realAuthority, TestServer } from './testing/servers.ts'
@@ -126,7 +127,7 @@ async function failureOf(client: Client, { origin, options }: Failure): Promise<
 }
 
 const concerns = (client: Client, { options }: Failure): boolean => client.takesOptions || options === undefined
-const stack = new AsyncDisposableStack()
+const stack = new Disposables()
 const defaults = getCACertificates('default')
 const direct = new Map<string, unknown>()
 

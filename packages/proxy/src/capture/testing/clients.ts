@@ -1,7 +1,7 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import type { LookupFunction } from 'node:net'
-import { connect as netConnect } from 'node:net'
+import { connect as netConnect, isIP } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import * as undici from 'undici'
 import { WebSocket as Ws } from 'ws'
@@ -157,7 +157,7 @@ export const clients: readonly Client[] = [
     takesOptions: true,
     ask: (origin, options = {}) =>
       askRaw(origin, (host, port) =>
-        isTls(origin) ? tlsConnect({ ...options, host, port, servername: host }) : netConnect({ ...options, host, port }),
+        isTls(origin) ? tlsConnect({ ...options, host, port, ...serverName(host) }) : netConnect({ ...options, host, port }),
       ),
   },
   {
@@ -175,7 +175,12 @@ export const clients: readonly Client[] = [
           ...(autoSelectFamilyAttemptTimeout && { autoSelectFamilyAttemptTimeout }),
         })
         socket.on('timeout', () => socket.destroy(new Error('timed out')))
-        return isTls(origin) ? tlsConnect({ ...secure, socket, servername: host }) : socket
+        return isTls(origin) ? tlsConnect({ ...secure, socket, ...serverName(host) }) : socket
       }),
   },
 ]
+
+/** RFC 6066 §3: "Literal IPv4 and IPv6 addresses are not permitted". */
+function serverName(host: string): { servername?: string } {
+  return isIP(host) ? {} : { servername: host }
+}
