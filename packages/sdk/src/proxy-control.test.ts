@@ -174,7 +174,7 @@ describe('a function of a rule', () => {
     expect(errors[0]?.stack?.split('\n')[1]).toContain('proxy-control.test.ts')
   })
 
-  test('that never answers fails the test after decisionTimeout, and its message passes', async () => {
+  test('that never answers fails the test after decisionTimeout, and its message passes (T11)', async () => {
     await restart({ decisionTimeout: 5 })
     const { errors } = await bed.run('a test', async () => {
       bed.proxy.onClientMessage().handle(() => new Promise(() => {}))
@@ -262,7 +262,7 @@ describe('a scope', () => {
     expect(messages(errors)).toEqual([`connection 2 (${url}) was still open when its test ended; close its client in the test`])
   })
 
-  test('whose client connects after its end leaks into the block around it, with the line', async () => {
+  test('whose client connects after its end leaks into the block around it, with the line (T97)', async () => {
     await restart({ leaks: 'fail' })
     let reconnect = (): TestClient => new TestClient(url)
     const { errors } = await bed.run(

@@ -112,7 +112,7 @@ test('a transcript shows handshakes that were refused, with the status and who r
   ])
 })
 
-test('a transcript shows what was discarded with its connection, and never as delivered', async () => {
+test('a transcript shows what was discarded with its connection, and never as delivered (T103)', async () => {
   bed = await startTestBed({ codec: json<Note>() })
   const { scope } = await bed.run('a test', async () => {
     const { proxy } = bed

@@ -8,7 +8,7 @@ interface Note {
   readonly text?: string
 }
 
-test('a rule drops a message of an unmodified client at its default host, and a wait sees the next', async () => {
+test('a rule drops a message of an unmodified client at its default host, and a wait sees the next (T94)', async () => {
   await using server = await startEchoServer()
   await using proxy = await startInterceptionProxy({ codec: json<Note>(), route: { 'notes.example.com': server.url } })
   const lost = proxy.onClientMessage({ n: 1 }).once().drop()

@@ -119,7 +119,7 @@ describe('a wait', () => {
       await expect(bed.proxy.waitForConnection({}, { signal: abort.signal })).rejects.toThrow('enough')
     }))
 
-  test('is not frozen by fake timers', () =>
+  test('is not frozen by fake timers (T101)', () =>
     passes(async () => {
       vi.useFakeTimers()
       try {

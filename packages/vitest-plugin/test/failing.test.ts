@@ -28,7 +28,7 @@ test('a wait ends before vitest ends the test', () => {
   expect(Number(/within (\d+) ms/.exec(errorOf('a wait that is not met'))?.[1])).toBeLessThan(1500)
 })
 
-describe('a rule of a test that never acts', () => {
+describe('a rule of a test that never acts (T100)', () => {
   test('fails it, at its line', () => {
     expect(errorOf('a rule that never acts')).toMatch(/^UnusedRule \[MIDWIRE_UNUSED_RULE\].*onClientMessage.*"ATTACH".*never matched/)
     expect(placeOf('a rule that never acts')).toBe(lineOf("onClientMessage({ action: 'ATTACH' }).drop()"))

@@ -6,7 +6,7 @@ import type { FixtureOptions } from './fixture-run.ts'
 const files = ['scopes', 'bad-use', 'block', 'plain']
 
 // Slower machines start a vitest in seconds.
-describe('everything that a scope promises holds', { timeout: 60_000 }, () => {
+describe('everything that a scope promises holds, whatever runs at the same time (T98)', { timeout: 60_000 }, () => {
   const ways: readonly (readonly [string, Omit<FixtureOptions, 'files'>])[] = [
     ['in the forks pool', { pool: 'forks' }],
     ['in the threads pool', { pool: 'threads' }],

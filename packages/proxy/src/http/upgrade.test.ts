@@ -305,6 +305,19 @@ describe('an open connection ends as its peers end it', () => {
     await stopped
   })
 
+  test('a peer that never ends its side after our FIN is let go (T29)', async () => {
+    const { client, upstream, proxy } = await open()
+    proxy.connections[0]?.terminate()
+    expect(await client.ended()).toBe('fin')
+    expect(await upstream.ended()).toBe('fin')
+    const gone = [client, upstream].map(({ socket }) => new Promise(resolve => socket.once('close', resolve)))
+    // Only an RST to what they still send tells them that nobody is there.
+    const talk = setInterval(() => [client, upstream].forEach(({ socket }) => void (socket.destroyed || socket.write(Buffer.alloc(8)))), 5)
+    onTestFinished(() => clearInterval(talk))
+    await Promise.all(gone)
+    expect(proxy.connections).toMatchObject([{ state: 'closed' }])
+  })
+
   test('a peer that stays silent after the 1001 is cut off all the same (T31)', async () => {
     const { client, upstream, proxy } = await open()
     await proxy.close()

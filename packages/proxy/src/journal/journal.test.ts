@@ -4,7 +4,7 @@ import { lineCodec, VirtualWire } from '../session/testing/virtual-wire.ts'
 import { Journal } from './journal.ts'
 
 describe('order', () => {
-  test('everything has one place, also what is found only when somebody reads', () => {
+  test('everything has one place, also what is found only when somebody reads (T103)', () => {
     const wire = new VirtualWire()
     wire.send('client', 'a', 'b')
     wire.journal.append({ kind: 'note', at: 1, scope: wire.scope, connection: undefined, text: 'in between' })

@@ -200,7 +200,7 @@ describe('a close of our own', () => {
     expect(wire.outputs.at(-1)).toEqual({ kind: 'over' })
   })
 
-  test('nothing of our own is written behind a close frame, and a line says so', () => {
+  test('nothing of our own is written behind a close frame, and a line says so (T34)', () => {
     const wire = new VirtualWire()
     wire.bytes('server', wire.closeFrame('server', 1000))
     wire.put({ kind: 'send', to: 'client', payload: wire.session.encode('client', 'late'), place: 'now' })

@@ -12,11 +12,13 @@ const never = { match: 'no such message' } as const
 const transparent: readonly [name: string, prepare: (wire: VirtualWire) => void][] = [
   ['with no rule', () => {}],
   ['with a rule that matches nothing', wire => void wire.rule({ kind: 'drop' }, never)],
+  ['with a rule that has gone', wire => wire.rule({ kind: 'drop' }).dispose()],
+  ['with a rule that is spent', wire => void wire.rule({ kind: 'drop' }, { times: 0 })],
   ['with an observer', wire => void wire.rule({ kind: 'observe', fn: () => {} })],
 ]
 
 describe.for(transparent)('%s', ([, prepare]) => {
-  test.for(sides)('what the %s sends arrives byte for byte, wherever it is cut', from => {
+  test.for(sides)('what the %s sends arrives byte for byte, wherever it is cut (T92)', from => {
     const to = other(from)
     const long = 'x'.repeat(126)
     const source = new VirtualWire()
@@ -106,7 +108,7 @@ describe('fragments', () => {
     expect(wire.written('server').subarray(2, 6)).not.toEqual(frames[0]?.subarray(2, 6))
   })
 
-  test('a message of which a part had gone when the first rule came passes', () => {
+  test('a message of which a part had gone when the first rule came passes (T93)', () => {
     const wire = new VirtualWire()
     const frame = wire.frame('server', 'half and half')
     wire.bytes('server', frame.subarray(0, 6))
@@ -116,7 +118,7 @@ describe('fragments', () => {
     expect(rule.acted).toBe(1)
   })
 
-  test('when the last rule goes, a message that waited for its rest goes on', () => {
+  test('when the last rule goes, a message that waited for its rest goes on (T93)', () => {
     const wire = new VirtualWire()
     const rule = wire.rule({ kind: 'drop' })
     const frame = wire.frame('server', 'half and half')
@@ -341,7 +343,7 @@ describe('whatever bytes come', () => {
 })
 
 describe('pings and pongs', () => {
-  test('go through with their payload, and nothing answers in their place (T75, T78, T79)', () => {
+  test('go through with their payload, and nothing answers in their place, or ever ends by the clock (T75, T78, T79, T102)', () => {
     const wire = new VirtualWire()
     expect(wire.bytes('server', wire.frame('server', 'beat', { opcode: 9 }))).toMatchObject([{ kind: 'write', to: 'client' }])
     wire.bytes('client', wire.frame('client', 'beat', { opcode: 10 }))

@@ -345,7 +345,9 @@ export class Gate {
   #carryBatch(batch: Batch, now: number): Progress {
     const { slots } = batch
     const blocking = slots.findIndex((slot, i) => i >= batch.next && !this.#isReady(slot, now))
-    const touched = slots.some((slot, i) => isTouched(slot) || (slot.then.length > 0 && (i < slots.length - 1 || batch.leftover !== undefined)))
+    const touched = slots.some(
+      (slot, i) => isTouched(slot) || (slot.then.length > 0 && (i < slots.length - 1 || batch.leftover !== undefined)),
+    )
     if (!batch.split && !touched && blocking < 0) {
       if (!batch.complete) return 'short'
       batch.done.write(this.to, this.#outbox)

@@ -47,6 +47,21 @@ describe('first in, first out', () => {
     expect(wire.seen('server')).toEqual(['pong:p'])
   })
 
+  test('a hold of a minute pauses no reading: a server that pings every 20 s gets its pongs (T04, T81)', () => {
+    const wire = new VirtualWire()
+    const rule = wire.rule(hold, { from: 'server' })
+    wire.send('server', 'held')
+    for (const at of [20_000, 40_000, 60_000]) {
+      wire.until(at)
+      wire.ping('server', String(at))
+      wire.pong('client', String(at))
+    }
+    expect(wire.seen('server')).toEqual(['pong:20000', 'pong:40000', 'pong:60000'])
+    expect(wire.outputs.filter(output => output.kind === 'pause')).toEqual([])
+    wire.release(rule.held[0])
+    expect(wire.seen('client')).toEqual(['ping:20000', 'ping:40000', 'ping:60000', 'held'])
+  })
+
   test('pings that overtake do not overtake each other', () => {
     const wire = new VirtualWire()
     wire.rule(hold)
@@ -157,6 +172,24 @@ describe('delay', () => {
     expect(wire.seen('client')).toEqual([])
     wire.until(50)
     expect(wire.seen('client')).toEqual(['a'])
+  })
+
+  test('leaves on time under constant traffic of both directions, which waits behind it or goes on (T95)', () => {
+    const wire = new VirtualWire()
+    wire.rule({ kind: 'delay', ms: 50 }, { from: 'server', match: 'late' })
+    wire.send('server', 'late')
+    const between: string[] = []
+    for (let at = 1; at < 50; at++) {
+      wire.until(at)
+      wire.send('server', String(at))
+      wire.send('client', String(at))
+      between.push(String(at))
+    }
+    expect(wire.seen('client')).toEqual([])
+    expect(wire.seen('server')).toEqual(between)
+    wire.until(50)
+    expect(wire.seen('client')).toEqual(['late', ...between])
+    expect(wire.outputs.filter(output => output.kind === 'wake')).toEqual([{ kind: 'wake', at: 50 }])
   })
 
   test('what is behind it never overtakes, and a shorter delay does not either (T96)', () => {

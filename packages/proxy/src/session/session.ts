@@ -131,7 +131,18 @@ export class Session {
         host,
       })
       const pings = new OwnPings((id, problem) => this.#outbox.push({ kind: 'fenced', id, problem }))
-      return { side, lane, gate: gates[side], track, pings, inputEnded: false, outputEnded: false, closeSeen: false, paused: false, silent: undefined }
+      return {
+        side,
+        lane,
+        gate: gates[side],
+        track,
+        pings,
+        inputEnded: false,
+        outputEnded: false,
+        closeSeen: false,
+        paused: false,
+        silent: undefined,
+      }
     }
     this.#legs = { client: leg('client'), server: leg('server') }
     this.#bothLegs = [this.#legs.client, this.#legs.server]
