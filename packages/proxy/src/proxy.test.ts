@@ -8,7 +8,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { fetch as undiciFetch, request as undiciRequest, WebSocket as UndiciWebSocket } from 'undici'
 import { WebSocket as WsWebSocket } from 'ws'
 import { echoServer, type EchoServer } from '../test/echo-server.ts'
-import { rawServer } from '../test/raw-peer.ts'
+import { rawClient, rawServer } from '../test/raw-peer.ts'
+import { reset } from '../test/reset.ts'
 import type { ProxyEngine, ProxyOptions } from './engine.ts'
 import { startProxy } from './proxy.ts'
 import { Scope } from './scope.ts'
@@ -175,13 +176,13 @@ describe('what is neither TLS nor HTTP', () => {
     expect(error.code).toBe('ECONNRESET')
   })
 
-  test('a server that resets at once resets a client that has sent nothing yet', async () => {
-    const server = await rawServer(peer => peer.socket.resetAndDestroy())
+  test('a server that resets at once resets a client that was about to ask', async () => {
+    const server = await rawServer(peer => void setImmediate().then(() => reset(peer.socket)))
     onTestFinished(() => server[Symbol.asyncDispose]())
     await capture()
-    const client = net.connect(server.port, '127.0.0.1')
-    const [error] = (await once(client, 'error')) as [NodeJS.ErrnoException]
-    expect(error.code).toBe('ECONNRESET')
+    const client = await rawClient(server.port)
+    client.socket.end('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n')
+    expect(await client.ended()).toBe('rst')
   })
 })
 

@@ -148,7 +148,7 @@ describe('url: an HTTP proxy', () => {
     const client = await rawClient(Number(new URL(proxy.url).port))
     client.socket.write(`CONNECT 127.0.0.1:${dead.port} HTTP/1.1\r\nHost: x\r\n\r\n`)
     expect(await client.untilText('ECONNREFUSED')).toContain('HTTP/1.1 502 Bad Gateway')
-    client.socket.end()
+    client.socket.end('what it would have said')
     const { legs } = proxy as ProxyEngine & Pick<EngineContext, 'legs'>
     await turnsUntil('the connection to be let go', () => legs.size === 0)
   })

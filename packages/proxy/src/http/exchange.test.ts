@@ -56,7 +56,7 @@ describe('heads are relayed as they came', () => {
     client.socket.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n')
     const upstream = await server.accepted()
     await upstream.takeThrough('\r\n\r\n')
-    upstream.socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi')
+    upstream.socket.end('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi')
     await client.untilText('hi')
     expect(await client.ended()).toBe('fin')
   })

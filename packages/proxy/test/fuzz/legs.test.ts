@@ -12,6 +12,7 @@ import { createMatch } from '../../src/rule/match.ts'
 import type { MessageAction } from '../../src/rule/rule.ts'
 import { openWebSocket, upgradeServer } from '../endurance/one-web-socket.ts'
 import { long, runs } from '../long-run.ts'
+import { reset } from '../reset.ts'
 import { compressed, content, frameBytes } from '../transparency/frames.ts'
 import { patience, turnsUntil } from '../turns.ts'
 import { mutated, mutations } from './mutation.ts'
@@ -92,7 +93,7 @@ async function assail(
   if (socket.writable) await new Promise<void>(resolve => socket.write(bytes.subarray(slow), () => setImmediate(resolve)))
   if (socket.destroyed) return
   if (end === 'fin') socket.end()
-  else socket.resetAndDestroy()
+  else reset(socket)
 }
 
 /** Resolves when the socket has closed. */

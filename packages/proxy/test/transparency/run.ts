@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { other, type Side } from '../../src/side.ts'
 import { type Answer, answerAt, headEnd, lines } from './heads.ts'
 import { agreesOnDeflate, bytesOf, type Burst, type Item, type Plan, type Refusal } from './plan.ts'
+import { reset } from '../reset.ts'
 import { Witness } from './witness.ts'
 
 /** What both ends saw of a session. */
@@ -193,7 +194,7 @@ class Run {
     const { first, after, second } = this.#plan
     const [left, right] = [this.#peers[first.by], this.#peers[other(first.by)]]
     if (first.how === 'rst') {
-      left.socket.resetAndDestroy()
+      reset(left.socket)
       return right.until('an RST', () => right.ended)
     }
     if (first.cutOff) {
@@ -207,7 +208,7 @@ class Run {
       await this.#arrival(first.by)
     }
     if (second === 'fin') right.socket.end()
-    else right.socket.resetAndDestroy()
+    else reset(right.socket)
     await left.until(`the second end, ${second}`, () => left.ended)
   }
 
