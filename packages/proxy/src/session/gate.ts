@@ -4,11 +4,14 @@ import type { ControlFrame, ControlRule } from '../rule/rule.ts'
 import type { RuleRun } from '../rule/rule-run.ts'
 import type { Corruption } from '../rule/verdict.ts'
 import type { Side } from '../side.ts'
+import { BatchWriter } from './batch-writer.ts'
 import { Batch, isFresh } from './element.ts'
 import type { Stretch } from './element.ts'
 import type { Element, Pause, Slot } from './element.ts'
+import { HeldMessages } from './held-messages.ts'
+import type { HeldMessage } from './held-messages.ts'
 import type { Outbox } from './outbox.ts'
-import { ParkedControls } from './parked-controls.ts'
+import { Overtakers } from './overtakers.ts'
 
 /** What a gate needs of the session around it. */
 export interface GateHost {
@@ -29,7 +32,7 @@ export interface GateHost {
 }
 
 /** 'gone': carried out · 'short': the rest of it has not arrived · 'stalled': a rule or a decision holds it up. */
-type Progress = 'gone' | 'short' | 'stalled'
+export type Progress = 'gone' | 'short' | 'stalled'
 
 /** The queue of one direction: what leaves, leaves in order of arrival, when what was decided allows it. */
 export class Gate {
@@ -45,11 +48,9 @@ export class Gate {
   readonly #host: GateHost
   readonly #outbox: Outbox
   #queue: Element[] = []
-  #urgent: Extract<Element, { kind: 'injected' }>[] = []
-  readonly #held = new Map<Message, { readonly slot: Slot; readonly batch: Batch }>()
-  readonly #parked = new ParkedControls()
-  #pings: Buffer[] = []
-  #aside = 0
+  readonly #held = new HeldMessages()
+  readonly #overtakers = new Overtakers()
+  readonly #batches: BatchWriter
   #weight = 0
   #stalled = false
   #draining = false
@@ -58,26 +59,22 @@ export class Gate {
     this.to = to
     this.#host = host
     this.#outbox = outbox
+    this.#batches = new BatchWriter(this, host, outbox, this.#held)
   }
 
   /** True if what arrives may be written at once, and nothing has to know where it ends. */
   get idle(): boolean {
-    return this.#queue.length === 0 && !this.#overtakers && this.closed === undefined && !this.gone
-  }
-
-  /** True if something waits that does not wait for the queue. */
-  get #overtakers(): boolean {
-    return this.#urgent.length > 0 || this.#pings.length > 0 || !this.#parked.empty
+    return this.#queue.length === 0 && this.#overtakers.none && this.closed === undefined && !this.gone
   }
 
   /** True if nothing is on its way. */
   get #empty(): boolean {
-    return this.#queue.length === 0 && this.#urgent.length === 0 && this.#pings.length === 0 && this.#parked.empty
+    return this.#queue.length === 0 && this.#overtakers.none
   }
 
   /** Bytes that wait here because a rule or a decision holds something up. */
   get waiting(): number {
-    return this.#stalled || this.#aside > 0 ? this.#weight : 0
+    return this.#stalled || this.#held.aside > 0 ? this.#weight : 0
   }
 
   /** True if the head is still arriving, and only that keeps the queue. */
@@ -128,39 +125,36 @@ export class Gate {
 
   /** Keeps a ping or pong back until `due`. */
   park(frame: ControlFrame, bytes: Buffer, run: RuleRun<ControlRule>, due: number): void {
-    if (this.closed === undefined && !this.gone) this.#parked.park(frame, Buffer.from(bytes), run, due)
+    if (this.closed === undefined && !this.gone) this.#overtakers.park(frame, bytes, run, due)
   }
 
   /** Lets a ping, pong or close frame go that a rule keeps back. */
   releaseFrame(frame: ControlFrame): void {
-    if (this.#parked.release(frame)) return
+    if (this.#overtakers.parked.release(frame)) return
     for (const element of this.#queue) if (element.kind === 'close' && element.pause?.frame === frame) unpause(element.pause)
   }
 
   /** Writes a ping of our own at the next frame boundary, overtaking what waits. */
   ping(frame: Buffer): void {
-    this.#pings.push(frame)
+    this.#overtakers.ping(frame)
   }
 
   /** The receiver is closing the connection: what rules hold for it will not be delivered, and the close need not wait for it. */
   giveUpHeld(): void {
-    let messages = 0
-    for (const { slot, batch } of this.#held.values()) {
-      messages++
+    const held = this.#held.takeAll()
+    for (const { slot, batch } of held) {
       if (slot.state === 'aside') {
-        this.#aside--
         if (!this.#queue.includes(batch)) this.#weight -= slot.own.length
         slot.message.settle(undefined)
       } else slot.state = 'dropped'
-      slot.run?.unhold(slot.message)
     }
-    this.#held.clear()
-    if (messages > 0) this.#host.note(`${counted(messages)} to the ${this.to} discarded, held when both sides were closing the connection`)
+    if (held.length > 0)
+      this.#host.note(`${counted(held.length)} to the ${this.to} discarded, held when both sides were closing the connection`)
   }
 
   /** Writes a message of our own at the next message boundary, overtaking what waits. */
   urgent(frame: Buffer, payload: Payload): void {
-    this.#urgent.push({ kind: 'injected', frame, payload })
+    this.#overtakers.message(frame, payload)
   }
 
   /** Writes a message of our own here and now; the caller stands at a message boundary. */
@@ -181,28 +175,21 @@ export class Gate {
 
   /** Remembers a slot until its release. */
   hold(slot: Slot, batch: Batch): void {
-    this.#held.set(slot.message, { slot, batch })
-    if (slot.state === 'aside') this.#aside++
-    slot.run?.hold(slot.message)
+    this.#held.hold(slot, batch)
   }
 
   /** Lets a held message go; false if it is not held here. */
   release(message: Message): boolean {
-    const held = this.#held.get(message)
-    if (!held) return false
-    this.#held.delete(message)
-    const { slot, batch } = held
-    slot.run?.unhold(message)
-    if (slot.state === 'held') slot.state = 'ready'
-    else this.#putBack(slot, batch)
-    return true
+    const held = this.#held.take(message)
+    if (held) this.#letGo(held)
+    return held !== undefined
   }
 
   /** Lets everything go that is held or set aside, in order of arrival. */
   releaseAll(): void {
-    this.#parked.releaseAll()
+    this.#overtakers.parked.releaseAll()
     for (const element of this.#queue) if (element.kind === 'close' && element.pause) unpause(element.pause)
-    for (const message of [...this.#held.keys()].sort((a, b) => a.index - b.index)) this.release(message)
+    for (const held of this.#held.takeAll()) this.#letGo(held)
   }
 
   /** Writes what may leave. */
@@ -214,7 +201,7 @@ export class Gate {
     if (this.#empty) return
     this.#draining = true
     while (!this.#host.over) {
-      if (this.#overtakers) this.#writeOvertakers(now)
+      if (!this.#overtakers.none) this.#writeOvertakers(now)
       const head = this.#queue[0]
       if (!head) break
       const progress = this.#carry(head, now)
@@ -225,38 +212,30 @@ export class Gate {
       }
       this.#stalled = progress === 'stalled'
       // It may have come to the end of a frame.
-      if (this.#overtakers) this.#writeOvertakers(now)
+      if (!this.#overtakers.none) this.#writeOvertakers(now)
       break
     }
-    const parked = this.#parked.dueAfter(now)
+    const parked = this.#overtakers.parked.dueAfter(now)
     if (parked !== undefined && (this.due === undefined || parked < this.due)) this.due = parked
     this.#draining = false
   }
 
   /** Gives up what waits. */
   discard(reason: string): void {
-    let messages = 0
-    const drop = (slot: Slot): void => {
-      if (slot.message.settled) return
+    let messages = this.#overtakers.discard()
+    const drop = ({ message }: Slot): void => {
+      if (message.settled) return
       messages++
-      slot.run?.unhold(slot.message)
-      slot.message.settle(undefined)
+      message.settle(undefined)
     }
-    for (const { slot } of this.#held.values()) drop(slot)
-    for (const element of this.#queue) {
+    for (const { slot } of this.#held.takeAll()) drop(slot)
+    for (const element of this.#queue.splice(0)) {
       if (element.kind === 'batch') for (const slot of element.slots) drop(slot)
       else if (element.kind === 'stretch') for (const message of element.messages) message.settle(undefined)
       else if (element.kind === 'injected') messages++
       else if (element.kind === 'fence') this.#host.fenceFailed(this.to, element.id, reason)
       else if (element.kind === 'close' && element.pause) unpause(element.pause)
     }
-    messages += this.#urgent.length
-    this.#queue = []
-    this.#urgent = []
-    this.#pings = []
-    this.#parked.clear()
-    this.#held.clear()
-    this.#aside = 0
     this.#weight = 0
     this.#stalled = false
     this.due = undefined
@@ -275,12 +254,12 @@ export class Gate {
       case 'stretch':
         return this.#carryStretch(head)
       case 'batch':
-        return this.closed || this.gone || this.#torn ? this.#refuse(head) : this.#carryBatch(head, now)
+        return this.closed || this.gone || this.#torn ? this.#refuse(head) : this.#batches.carry(head, now)
       case 'injected':
         this.inject(head.frame, head.payload)
         return 'gone'
       case 'close':
-        if (this.#aside > 0) return 'stalled'
+        if (this.#held.aside > 0) return 'stalled'
         if (head.pause && head.pause.until > now) {
           if (head.pause.until !== Infinity) this.due = head.pause.until
           return 'stalled'
@@ -293,7 +272,7 @@ export class Gate {
         return 'gone'
       }
       case 'end':
-        if (this.#aside > 0 && this.closed !== 'own' && !this.gone) return 'stalled'
+        if (this.#held.aside > 0 && this.closed !== 'own' && !this.gone) return 'stalled'
         this.#queue.length = 1
         this.#host.endReached(this, head.how)
         return 'gone'
@@ -302,7 +281,7 @@ export class Gate {
 
   #carryStretch(stretch: Stretch): Progress {
     // Nothing can follow it: what was set aside goes first.
-    if (stretch.torn && !stretch.begun && this.#aside > 0) return 'stalled'
+    if (stretch.torn && !stretch.begun && this.#held.aside > 0) return 'stalled'
     const writable = this.closed !== 'own' && !this.gone
     if (writable) {
       stretch.begun ||= !stretch.pieces.empty
@@ -332,8 +311,7 @@ export class Gate {
   #refuse(batch: Batch): Progress {
     for (const slot of batch.slots) {
       if (slot.state === 'aside' || slot.message.settled) continue
-      this.#held.delete(slot.message)
-      slot.run?.unhold(slot.message)
+      this.#held.take(slot.message)
       slot.message.settle(undefined)
       if (this.#torn) this.#host.note(`a message to the ${this.to} was discarded: the message before it was never completed`)
     }
@@ -342,112 +320,24 @@ export class Gate {
     return 'gone'
   }
 
-  #carryBatch(batch: Batch, now: number): Progress {
-    const { slots } = batch
-    const blocking = slots.findIndex((slot, i) => i >= batch.next && !this.#isReady(slot, now))
-    const touched = slots.some(
-      (slot, i) => isTouched(slot) || (slot.then.length > 0 && (i < slots.length - 1 || batch.leftover !== undefined)),
-    )
-    if (!batch.split && !touched && blocking < 0) {
-      if (!batch.complete) return 'short'
-      batch.done.write(this.to, this.#outbox)
-      for (const { message } of slots) message.passed()
-      this.#weight -= batch.weight
-      const last = slots[slots.length - 1]
-      if (last && last.then.length > 0) this.#host.carryOut(this, last)
-      return 'gone'
-    }
-    const first = slots[blocking]
-    if (first?.state === 'delayed') this.due = first.due
-    // Alone in front of it, a message that is only undecided may yet leave in its own frames, together with the others.
-    if (!batch.split && (blocking === batch.next || (!touched && first?.state === 'undecided'))) return 'stalled'
-    batch.split = true
-    batch.done.writeControl(this.to, this.#outbox)
-    this.#carrySlots(batch, blocking < 0 ? slots.length : blocking)
-    if (blocking >= 0) return 'stalled'
-    if (!batch.complete) return 'short'
-    if (batch.leftover && this.closed === undefined && !this.gone) this.#writeFrame(batch.leftover, batch.compressed)
-    this.#weight -= batch.weight - slots.reduce((sum, slot) => sum + (this.#isAside(slot) ? slot.own.length : 0), 0)
-    return 'gone'
-  }
-
-  /** Carries out the slots before `end`; neighbours of one type leave together. */
-  #carrySlots(batch: Batch, end: number): void {
-    let run: Slot[] = []
-    const flush = (): void => {
-      if (run.length > 0) this.#writeRun(run, batch.compressed)
-      run = []
-    }
-    while (batch.next < end) {
-      const slot = batch.slots[batch.next++]!
-      if (slot.state === 'aside') continue
-      if (this.closed !== undefined || this.gone || this.#host.over) {
-        slot.message.settle(undefined)
-        continue
-      }
-      if (slot.state === 'dropped') slot.message.settle(undefined)
-      else if (slot.broken) {
-        flush()
-        this.#host.breakMessage(this, slot, slot.broken)
-      } else {
-        if (run[0] && isBinary(run[0]) !== isBinary(slot)) flush()
-        run.push(slot)
-      }
-      if (slot.then.length > 0) {
-        flush()
-        this.#host.carryOut(this, slot)
-      }
-    }
-    flush()
-  }
-
-  #writeRun(run: readonly Slot[], compressed: boolean): void {
-    const parts = run.map(slot => slot.payload?.bytes ?? slot.own)
-    const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
-    this.#writeFrame({ bytes, binary: isBinary(run[0]!) }, compressed)
-    for (const { message, payload } of run) {
-      if (payload) message.settle(payload.bytes)
-      else message.passed()
-    }
-  }
-
-  #writeFrame(payload: Payload, compressed: boolean): void {
-    const frame = this.#host.frame(this.to, payload, compressed)
-    this.#outbox.range(this.to, frame, 0, frame.length)
-  }
-
   /** Pings and pongs may stand between any two frames, messages of our own only between two messages. */
   #writeOvertakers(now: number): void {
     const head = this.#queue[0]
     const inMessage = head?.kind === 'stretch' && head.begun
     if (inMessage && !head.writtenWhole) return
-    const controls = [...this.#pings.splice(0), ...this.#parked.take(now)]
+    const controls = this.#overtakers.takeControls(now)
     if (!this.#obstacle()) for (const frame of controls) this.#outbox.range(this.to, frame, 0, frame.length)
     if (inMessage || (head?.kind === 'batch' && head.continues && head.next === 0)) return
-    for (const { frame, payload } of this.#urgent.splice(0)) this.inject(frame, payload)
+    for (const { frame, payload } of this.#overtakers.takeMessages()) this.inject(frame, payload)
   }
 
-  #isReady(slot: Slot, now: number): boolean {
-    switch (slot.state) {
-      case 'undecided':
-      case 'held':
-        return false
-      case 'delayed':
-        return slot.due <= now
-      case 'ready':
-      case 'dropped':
-      case 'aside':
-        return true
-    }
-  }
-
-  #isAside(slot: Slot): boolean {
-    return slot.state === 'aside' && this.#held.has(slot.message)
+  #letGo({ slot, batch }: HeldMessage): void {
+    if (slot.state === 'held') slot.state = 'ready'
+    else this.#putBack(slot, batch)
   }
 
   /** Puts a message that was set aside at the tail: behind all messages, before a close frame or an end. */
   #putBack(slot: Slot, from: Batch): void {
-    this.#aside--
     const batch = new Batch(from.compressed, false)
     batch.complete = true
     batch.slots.push({ ...slot, state: 'ready' })
@@ -469,14 +359,6 @@ export class Gate {
 /** Nothing that comes back from being set aside may stand behind it. */
 function isLast(element: Element): boolean {
   return element.kind === 'close' || element.kind === 'end' || (element.kind === 'stretch' && element.torn && !element.begun)
-}
-
-function isTouched(slot: Slot): boolean {
-  return slot.payload !== undefined || slot.broken !== undefined || slot.state === 'dropped' || slot.state === 'aside'
-}
-
-function isBinary(slot: Slot): boolean {
-  return slot.payload?.binary ?? slot.message.binary
 }
 
 function counted(messages: number): string {
