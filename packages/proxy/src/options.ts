@@ -42,15 +42,24 @@ const bytesCodec: Codec<Uint8Array> = {
 /** @throws MidwireError MIDWIRE_BAD_INPUT on an unknown option, or a value that cannot be meant */
 export function resolveOptions(options: ProxyOptions): ResolvedOptions {
   for (const key of Object.keys(options)) {
-    if (!known.has(key)) throw new MidwireError('MIDWIRE_BAD_INPUT', `unknown option ${JSON.stringify(key)} — expected one of ${[...known].join(', ')}`)
+    if (!known.has(key))
+      throw new MidwireError('MIDWIRE_BAD_INPUT', `unknown option ${JSON.stringify(key)} — expected one of ${[...known].join(', ')}`)
   }
-  const { codec = bytesCodec, route = {}, intercept = {}, upstream = 'real', journalLimit = 64 * mebibyte, holdLimit = 16 * mebibyte } = options
+  const {
+    codec = bytesCodec,
+    route = {},
+    intercept = {},
+    upstream = 'real',
+    journalLimit = 64 * mebibyte,
+    holdLimit = 16 * mebibyte,
+  } = options
   const { seed = Math.trunc(Date.now() % 2 ** 31) } = options
   atLeast('journalLimit', journalLimit, 0)
   atLeast('holdLimit', holdLimit, 1)
   if (!Number.isSafeInteger(seed)) throw new MidwireError('MIDWIRE_BAD_INPUT', `seed: ${String(seed)} — expected an integer`)
   for (const [host, value] of Object.entries(intercept)) {
-    if (typeof value !== 'boolean') throw new MidwireError('MIDWIRE_BAD_INPUT', `intercept[${JSON.stringify(host)}]: ${String(value)} — expected true or false`)
+    if (typeof value !== 'boolean')
+      throw new MidwireError('MIDWIRE_BAD_INPUT', `intercept[${JSON.stringify(host)}]: ${String(value)} — expected true or false`)
   }
   return { codec, route, intercept, upstream, journalLimit, holdLimit, seed }
 }

@@ -65,6 +65,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   readonly #listeners = new Map<string, { readonly port: number; readonly server: Server }>()
   readonly #onFailure: (failure: EngineFailure) => void
   readonly #onLeak: (leak: Leak) => void
+  readonly #leaks = new WeakMap<Scope, Set<string>>()
   readonly #adopts: boolean
   #scripted: ScriptedUpstream | undefined
   #scopes: ReturnType<typeof realm>['scopes'] | undefined
@@ -278,6 +279,11 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   }
 
   leak(leak: Leak): void {
+    // A client without back-off tries thousands of times: once for each line and host is enough.
+    const seen = this.#leaks.get(leak.scope) ?? new Set()
+    const key = `${leak.host}:${leak.port} ${leak.stack ?? ''}`
+    if (seen.has(key)) return
+    this.#leaks.set(leak.scope, seen.add(key))
     this.#onLeak(leak)
   }
 

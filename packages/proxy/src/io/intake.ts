@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { connect as tlsConnect, type ConnectionOptions, TLSSocket } from 'node:tls'
 import type { Inbound } from '../capture/inbound.ts'
 import { original } from '../capture/original.ts'
@@ -202,7 +203,9 @@ function secure(inbound: Inbound, server: Leg, hello: Hello | undefined): Promis
   const offered = hello?.alpn.filter(protocol => protocol !== 'h2') ?? []
   const { ALPNProtocols: _, ...rest } = own
   return new Promise((resolve, reject) => {
-    const servername = hello?.serverName ?? own.servername
+    // As the client asked; one that speaks plainly to us asked for its host. RFC 6066 §3 permits no address there.
+    const named = hello ? (hello.serverName ?? own.servername) : (own.servername ?? host)
+    const servername = named !== undefined && isIP(named) === 0 ? named : undefined
     const stream = original(tlsConnect)({
       ...rest,
       socket: server.raw,
