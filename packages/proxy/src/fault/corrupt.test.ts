@@ -17,12 +17,12 @@ const key = 0x37fa213d
 
 /** What becomes of the text `hi` and of the binary message 01 02 03, in hex. */
 const table: readonly [how: Corruption, text: string, binary: string][] = [
-  ['utf8', '8103' + '6869ff', '8104' + '010203ff'],
-  ['opcode', '8302' + '6869', '8303' + '010203'],
-  ['rsv', 'a102' + '6869', 'a203' + '010203'],
+  ['utf8', '81036869ff', '8104010203ff'],
+  ['opcode', '83026869', '8303010203'],
+  ['rsv', 'a1026869', 'a203010203'],
   ['control', '897e007e' + '00'.repeat(126), '897e007e' + '00'.repeat(126)],
-  ['truncate', '8102' + '68', '8203' + '01'],
-  ['payload', '8103' + '6e6f21', '8203' + '6e6f21'],
+  ['truncate', '810268', '820301'],
+  ['payload', '81036e6f21', '82036e6f21'],
 ]
 
 describe('corrupt', () => {
@@ -85,7 +85,7 @@ describe('a payload that the codec rejects', () => {
       },
       encode: String,
     }
-    const wire = new VirtualWire({ codec: counting as Codec<unknown> })
+    const wire = new VirtualWire({ codec: counting })
     wire.rule({ kind: 'corrupt', how: 'payload' }, { match: '1' })
     wire.send('server', 'abcd', 'efgh')
     expect(wire.messages().map(message => message.value)).toEqual(['1', '2'])

@@ -2,39 +2,28 @@ import type { Connection } from '../connection.ts'
 import { Arrivals } from '../journal/arrivals.ts'
 import { JournalledMessage } from '../journal/journalled-message.ts'
 import type { Track } from '../journal/track.ts'
-import { controlOutcome } from '../rule/control-outcome.ts'
 import { judge, undisturbed } from '../rule/judge.ts'
 import type { Court, Decision } from '../rule/judge.ts'
 import type { Payload } from '../rule/payload.ts'
-import { judgeControl } from '../rule/judge-control.ts'
-import type { ControlFrame, ControlRule, MessageRule } from '../rule/rule.ts'
+import type { MessageRule } from '../rule/rule.ts'
 import type { RuleRun } from '../rule/rule-run.ts'
 import type { RuleSet } from '../rule/rule-set.ts'
 import { pass } from '../rule/verdict.ts'
 import type { Verdict } from '../rule/verdict.ts'
-import { other } from '../side.ts'
 import type { Side } from '../side.ts'
 import { isControl, Opcode } from '../ws/frame.ts'
 import { FrameCursor } from '../ws/frame-cursor.ts'
 import { FrameReader } from '../ws/frame-reader.ts'
-import { mask } from '../ws/mask.ts'
+import { ControlLane } from './control-lane.ts'
+import type { ControlHost } from './control-lane.ts'
 import { Batch, Stretch } from './element.ts'
 import type { Slot } from './element.ts'
 import type { Gate } from './gate.ts'
 
 /** What a lane needs of the session around it. */
-export interface LaneHost extends Court {
-  /** A close frame came from `from`; true if it answers one of Midwire's own and must not go on. */
-  closeArrived(from: Side): boolean
+export interface LaneHost extends Court, ControlHost {
   /** The handler of `run` has to be asked about `slot`. */
   ask(lane: Lane, batch: Batch, slot: Slot, run: RuleRun<MessageRule>): void
-  note(text: string): void
-  /** True while a pong of `from` may answer a ping of our own. */
-  awaitsPong(from: Side): boolean
-  /** True if the pong answers a ping of our own, and must not go on. */
-  pongArrived(from: Side, payload: Uint8Array): boolean
-  closeFrame(to: Side, code: number | undefined, reason: string): Buffer
-  controlFailed(run: RuleRun<ControlRule>, error: unknown): void
 }
 
 export interface LaneOptions {
@@ -62,9 +51,9 @@ export class Lane {
   readonly #cursor = new FrameCursor()
   readonly #messageLimit: number
   readonly #host: LaneHost
+  readonly #controls: ControlLane
   #runs: readonly RuleRun<MessageRule>[] = []
   #observers: readonly RuleRun<MessageRule>[] = []
-  #controls: readonly RuleRun<ControlRule>[] = []
   #version = -1
   /** The element that takes the rest of the message in progress; without one it is being relayed, or none is in progress. */
   #current: Batch | Stretch | undefined
@@ -89,6 +78,7 @@ export class Lane {
     this.#reader = new FrameReader(options.from, { deflate: options.deflate })
     this.#messageLimit = options.messageLimit
     this.#host = options.host
+    this.#controls = new ControlLane(options)
   }
 
   /** Takes the next chunk from the sender. */
@@ -100,8 +90,7 @@ export class Lane {
     reader.push(chunk)
     const { bytes } = reader
     if (bytes.length > 0) {
-      const unwatched = this.#controls.length === 0 && !this.#host.awaitsPong(this.from)
-      if (!deciding && unwatched && !this.#current && reader.closeAt < 0 && this.gate.idle) this.#relay(bytes, at)
+      if (!deciding && !this.#controls.watching && !this.#current && reader.closeAt < 0 && this.gate.idle) this.#relay(bytes, at)
       else this.#walk(bytes, deciding, at)
     }
     if (reader.opaque) this.#relayUnread(reader.opaque, !wasOpaque)
@@ -173,7 +162,7 @@ export class Lane {
     if (this.#version !== this.#rules.version) {
       this.#version = this.#rules.version
       this.#runs = this.#rules.messageRules(this.#connection, this.from)
-      this.#controls = this.#rules.controlRules(this.#connection, this.from)
+      this.#controls.runs = this.#rules.controlRules(this.#connection, this.from)
       this.#observers = this.#runs.filter(({ rule }) => rule.action.kind === 'observe' && rule.then.length === 0)
     }
     for (const run of this.#runs) {
@@ -223,8 +212,10 @@ export class Lane {
     while (cursor.next()) {
       const { head, start, end } = cursor
       if (isControl(head)) {
-        if ((head & 0x0f) === Opcode.close) this.#close(bytes.subarray(start, end), cursor.payload - start, at)
-        else {
+        if ((head & 0x0f) === Opcode.close) {
+          this.#cutShort()
+          this.#controls.close(bytes.subarray(start, end), cursor.payload - start, at)
+        } else {
           this.#ping(bytes, start, cursor.payload, end, at)
           controls = true
         }
@@ -357,72 +348,10 @@ export class Lane {
   }
 
   #ping(bytes: Buffer, start: number, payloadAt: number, end: number, at: number): void {
-    if (this.#controls.length > 0 || this.#host.awaitsPong(this.from)) {
-      const frame = this.#controlFrame(bytes.subarray(start, end), payloadAt - start, at)
-      if (frame.kind === 'pong' && this.#host.pongArrived(this.from, frame.payload)) return
-      const run = this.#judgeControl(frame)
-      switch (run?.rule.action.kind) {
-        case 'drop':
-          return
-        case 'delay':
-          return this.gate.park(frame, bytes.subarray(start, end), run, at + run.rule.action.ms)
-        case 'hold':
-          return this.gate.park(frame, bytes.subarray(start, end), run, Infinity)
-        case 'observe':
-        case 'replace':
-        case undefined:
-      }
-    }
+    if (this.#controls.watching && !this.#controls.passes(bytes.subarray(start, end), payloadAt - start, at)) return
     const current = this.#current
     if (current?.kind === 'batch') (current.open.empty ? current.done : current.open).add(bytes, start, end, true)
     else this.gate.control(bytes, start, end)
-  }
-
-  #close(bytes: Buffer, payloadAt: number, at: number): void {
-    this.#cutShort()
-    if (this.#host.closeArrived(this.from)) return
-    const pushed = { kind: 'close', frame: bytes, own: false } as const
-    if (this.#controls.length === 0) return this.gate.push(pushed)
-    const frame = this.#controlFrame(bytes, payloadAt, at)
-    const run = this.#judgeControl(frame)
-    const action = run?.rule.action
-    if (!run || !action) return this.gate.push(pushed)
-    switch (action.kind) {
-      case 'drop':
-        return
-      case 'replace':
-        return this.gate.push({ ...pushed, frame: this.#host.closeFrame(other(this.from), action.code, action.reason) })
-      case 'delay':
-        return this.gate.push({ ...pushed, pause: { frame, run, until: at + action.ms } })
-      case 'hold':
-        this.gate.push({ ...pushed, pause: { frame, run, until: Infinity } })
-        return run.holdFrame(frame)
-      case 'observe':
-        return this.gate.push(pushed)
-    }
-  }
-
-  #judgeControl(frame: ControlFrame): RuleRun<ControlRule> | undefined {
-    const run = judgeControl(this.#controls, frame, (failed, error) => this.#host.controlFailed(failed, error))
-    if (run) this.#host.note(controlOutcome(frame, run.rule))
-    return run
-  }
-
-  #controlFrame(bytes: Buffer, payloadAt: number, at: number): ControlFrame {
-    const opcode = (bytes[0] ?? 0) & 0x0f
-    const payload = Buffer.from(bytes.subarray(payloadAt))
-    if (this.from === 'client') mask(payload, 0, payload.length, bytes.readInt32BE(payloadAt - 4))
-    const isClose = opcode === Opcode.close && payload.length >= 2
-    return {
-      kind: opcode === Opcode.close ? 'close' : opcode === Opcode.ping ? 'ping' : 'pong',
-      connection: this.#connection,
-      from: this.from,
-      at,
-      payload,
-      // RFC 6455 §7.1.5: 1005 stands for a close frame without a code
-      code: isClose ? payload.readUInt16BE(0) : 1005,
-      reason: isClose ? payload.toString('utf8', 2) : '',
-    }
   }
 
   /** The message in progress will not be completed: what has come of it goes on, and nothing of our own can follow. */
