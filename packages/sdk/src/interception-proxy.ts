@@ -236,6 +236,11 @@ export class InterceptionProxy<T = Uint8Array> {
     return this.#desk.engine().journal
   }
 
+  /** What this test has seen and what its rules did, as in the text of a failure: for a look at the wire. */
+  transcript(): string {
+    return this.#desk.transcript(this.#desk.state().scope)
+  }
+
   // Other ways in
 
   /** `http://127.0.0.1:port`: an HTTP proxy (absolute form, CONNECT) whose traffic belongs to this test. */

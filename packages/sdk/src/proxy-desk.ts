@@ -11,6 +11,8 @@ import type { WaitDesk } from './waits.ts'
 export interface ProxyDesk extends WaitDesk {
   stateOf(scope: Scope): ScopeState
   inHook(scope: Scope): boolean
+  /** What the scope has seen and what its rules did, as text. */
+  transcript(scope: Scope): string
   takeFailure(failure: EngineFailure): void
 }
 

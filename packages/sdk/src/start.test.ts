@@ -21,6 +21,9 @@ test('a rule drops a message of an unmodified client at its default host, and a 
   expect(lost.hits).toBe(1)
   expect(lost.messages.map(message => message.value)).toEqual([{ n: 1 }])
   expect(await client.gets(1)).toEqual([{ n: 2 }])
+  expect(proxy.transcript()).toMatch(
+    /connection 1, open\n.*client → server .*\{ n: 1 \} +dropped by onClientMessage \(start.test.ts:\d+\)\n/,
+  )
 })
 
 test('an unknown option is an error at its line, naming the known ones', async () => {
