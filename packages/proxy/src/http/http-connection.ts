@@ -110,9 +110,11 @@ export class HttpConnection implements HttpClient, Doorway {
     this.#hasSwitched = true
     if (this.#options.onConnect) return this.#options.onConnect(request, head)
     const early = new EarlyBytes(this.leg.stream, head)
+    const hasLeft = this.#followEnd(early)
     const { target } = this.#options.locate('http', request)
     this.openLink(target)
       .then(async link => {
+        if (hasLeft()) return link.destroy()
         const onward = link.request('CONNECT', request.url ?? '', request.rawHeaders)
         const { promise, resolve, reject } = Promise.withResolvers<UpgradeAnswer>()
         onward.on('connect', (response, _socket, rest) => resolve({ kind: 'switched', response, head: rest }))
@@ -196,14 +198,23 @@ export class HttpConnection implements HttpClient, Doorway {
 
   /** An upgrade that is no WebSocket, or nobody's: relayed as it is, and tunnelled if upstream agrees. */
   async #upgradeBlindly(request: IncomingMessage, early: EarlyBytes): Promise<void> {
+    const hasLeft = this.#followEnd(early)
+    const locus = this.#options.locate('http', request)
+    const link = await this.openLink(locus.target)
+    if (hasLeft()) return link.destroy()
+    await this.#finishBlindly(request, early, link, await askToUpgrade(request, locus.requestTarget, locus.headers, link))
+  }
+
+  /** While upstream is asked, a client that leaves takes its upstream leg with it; tells whether it has left. */
+  #followEnd(early: EarlyBytes): () => boolean {
+    let left = false
     early.onEnd(() => {
+      left = true
       if (this.leg.wasReset) this.#link?.leg.reset()
       this.leg.end()
       this.#link?.destroy()
     })
-    const locus = this.#options.locate('http', request)
-    const link = await this.openLink(locus.target)
-    await this.#finishBlindly(request, early, link, await askToUpgrade(request, locus.requestTarget, locus.headers, link))
+    return () => left
   }
 
   async #finishBlindly(request: IncomingMessage, early: EarlyBytes, link: UpstreamLink, answer: UpgradeAnswer): Promise<void> {

@@ -232,6 +232,15 @@ describe('an upgrade that is no WebSocket (T49)', () => {
     expect(proxy.connections).toEqual([])
   })
 
+  test('leaves nothing open where the client is gone before upstream was reached', async () => {
+    const { server, proxy } = await wire()
+    const own = await rawClient(Number(new URL(proxy.urlFor(`http://127.0.0.1:${server.port}`)).port))
+    own.socket.end('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: custom\r\n\r\n')
+    // The first is the one that `wire` has captured.
+    expect(await (await server.accepted(1)).ended()).toBe('fin')
+    expect(await own.ended()).toBe('fin')
+  })
+
   test('is an ordinary request where upstream does not agree', async () => {
     const { client, server } = await wire()
     client.socket.write(
