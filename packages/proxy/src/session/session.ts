@@ -24,6 +24,9 @@ import { Gate } from './gate.ts'
 import type { GateHost } from './gate.ts'
 import { Lane } from './lane.ts'
 import type { LaneHost } from './lane.ts'
+import { Closing } from './closing.ts'
+import type { ClosingHost, Phase, SessionEvent } from './closing.ts'
+import type { Leg } from './leg.ts'
 import { Outbox } from './outbox.ts'
 import { OwnPings } from './own-pings.ts'
 import type { Input, Output } from './session-io.ts'
@@ -46,37 +49,11 @@ export interface SessionOptions {
   readonly closeTimeout?: number
 }
 
-/** 'closing' from the first close frame that was seen or written. */
-export type Phase = 'open' | 'closing' | 'closed'
-
-const steps: Record<Phase, readonly Phase[]> = { open: ['closing', 'closed'], closing: ['closed'], closed: [] }
-
 interface Question {
   readonly lane: Lane
   readonly batch: Batch
   readonly slot: Slot
   readonly run: RuleRun<MessageRule>
-}
-
-/** Where one leg of the connection stands. */
-interface Leg {
-  readonly side: Side
-  /** What this side sends. */
-  readonly lane: Lane
-  /** What goes to this side. */
-  readonly gate: Gate
-  readonly track: Track
-  /** Those it has not answered. */
-  readonly pings: OwnPings
-  /** It sends nothing any more. */
-  inputEnded: boolean
-  /** It is sent nothing any more. */
-  outputEnded: boolean
-  /** Its close frame has come. */
-  closeSeen: boolean
-  paused: boolean
-  /** Why it answers no ping that it would be sent now. */
-  silent: string | undefined
 }
 
 /** One WebSocket between its two peers, from the 101 on, without sockets, timers or a clock: inputs in, outputs out. */
@@ -87,16 +64,14 @@ export class Session {
   readonly #deflate: DeflateAgreement
   readonly #random: () => number
   readonly #holdLimit: number
-  readonly #closeTimeout: number
+  readonly #closing: Closing
   readonly #outbox = new Outbox()
   readonly #legs: Record<Side, Leg>
   readonly #bothLegs: readonly Leg[]
   readonly #questions = new Map<number, Question>()
   #question = 0
-  #phase: Phase = 'open'
   #busy = false
   #now = 0
-  #giveUpAt: number | undefined
   #wake: number | undefined
 
   constructor(options: SessionOptions) {
@@ -115,7 +90,6 @@ export class Session {
     this.#deflate = options.deflate
     this.#random = options.random
     this.#holdLimit = holdLimit
-    this.#closeTimeout = closeTimeout
     const host = this.#host()
     const gates = { client: new Gate('client', host, this.#outbox), server: new Gate('server', host, this.#outbox) }
     const leg = (side: Side): Leg => {
@@ -145,11 +119,12 @@ export class Session {
       }
     }
     this.#legs = { client: leg('client'), server: leg('server') }
+    this.#closing = new Closing(this.#closingHost(), this.#outbox, closeTimeout)
     this.#bothLegs = [this.#legs.client, this.#legs.server]
   }
 
   get phase(): Phase {
-    return this.#phase
+    return this.#closing.phase
   }
 
   /**
@@ -165,7 +140,7 @@ export class Session {
   handle(input: Input): Output[] {
     if (this.#busy)
       throw new MidwireError('MIDWIRE_BAD_USE', `a session takes one input at a time: '${input.kind}' came while another was being handled`)
-    if (this.#phase === 'closed') return input.kind === 'fence' ? [{ kind: 'fenced', id: input.id, problem: 'the connection is over' }] : []
+    if (this.#closing.over) return input.kind === 'fence' ? [{ kind: 'fenced', id: input.id, problem: 'the connection is over' }] : []
     this.#busy = true
     try {
       this.#now = input.at
@@ -184,13 +159,13 @@ export class Session {
         if (!this.#legs[input.from].inputEnded) this.#legs[input.from].lane.receive(input.bytes, input.at)
         return
       case 'end':
-        this.#legEnded(this.#legs[input.from], input.how)
+        this.#closing.legEnded(this.#legs[input.from], input.how)
         return
       case 'clock':
         // A timer may fire a fraction of a millisecond early: then it must be asked for again.
         this.#wake = undefined
         this.#drain()
-        if (this.#giveUpAt !== undefined && input.at >= this.#giveUpAt) this.#giveUp()
+        this.#closing.clock(input.at)
         return
       case 'rules':
         for (const leg of this.#bothLegs) leg.lane.rulesChanged(input.at)
@@ -222,29 +197,30 @@ export class Session {
         this.#drain()
         return
       case 'close':
-        for (const side of input.to === 'both' ? (['client', 'server'] as const) : [input.to]) this.#close(side, input.code, input.reason)
+        for (const side of input.to === 'both' ? (['client', 'server'] as const) : [input.to])
+          this.#closing.close(side, input.code, input.reason)
         return
       case 'terminate':
-        this.#terminate(input.how, input.how === 'fin' ? 'the connection was terminated' : 'the connection was reset')
+        this.#closing.terminate(input.how, input.how === 'fin' ? 'the connection was terminated' : 'the connection was reset')
     }
   }
 
   #host(): GateHost & LaneHost {
-    const over = (): boolean => this.#phase === 'closed'
+    const over = (): boolean => this.#closing.over
     return {
       get over() {
         return over()
       },
       frame: (to, payload, compressed) => this.#frame(to, payload, compressed),
       carryOut: (gate, slot) => this.#carryOut(gate, slot),
-      closeWritten: (gate, own) => this.#closeWritten(this.#legs[gate.to], own),
-      endReached: (gate, how) => this.#endLeg(this.#legs[gate.to], how),
+      closeWritten: (gate, own) => this.#closing.written(this.#legs[gate.to], own),
+      endReached: (gate, how) => this.#closing.endLeg(this.#legs[gate.to], how),
       injected: (to, what, bytes) => this.#event({ kind: 'injected', to, what, bytes }),
       note: text => this.#event({ kind: 'note', text }),
       freshValue: message => (message instanceof JournalledMessage ? message.freshValue : structuredClone(message.value)),
       encode: (value, original) => encodePayload(this.#codec, value, this.#legs[original.from].track.context(original.binary), original),
       failed: (run, message, error) => this.#outbox.push({ kind: 'fail', rule: run.rule, error, message }),
-      closeArrived: from => this.#closeArrived(this.#legs[from]),
+      closeArrived: from => this.#closing.arrived(this.#legs[from]),
       awaitsPong: from => !this.#legs[from].pings.none,
       pongArrived: (from, payload) => this.#legs[from].pings.answeredBy(payload),
       closeFrame: (to, code, reason) => this.#closeFrame(to, code, reason),
@@ -255,12 +231,20 @@ export class Session {
     }
   }
 
-  #event(
-    event:
-      | { readonly kind: 'injected'; readonly to: Side; readonly what: string; readonly bytes: Uint8Array }
-      | { readonly kind: 'note'; readonly text: string }
-      | { readonly kind: 'end'; readonly from: Side; readonly how: 'fin' | 'rst' },
-  ): void {
+  #closingHost(): ClosingHost {
+    const now = (): number => this.#now
+    return {
+      get now() {
+        return now()
+      },
+      legs: this.#legs,
+      closeFrame: (to, code, reason) => this.#closeFrame(to, code, reason),
+      event: event => this.#event(event),
+      drain: () => this.#drain(),
+    }
+  }
+
+  #event(event: SessionEvent): void {
     this.#journal.append({ ...event, at: this.#now, scope: this.#connection.scope, connection: this.#connection })
   }
 
@@ -269,9 +253,9 @@ export class Session {
   }
 
   #finishTurn(): void {
-    if (this.#phase === 'closed') return
+    if (this.#closing.over) return this.#questions.clear()
     for (const leg of this.#bothLegs) this.#pace(leg)
-    let due = this.#giveUpAt
+    let due = this.#closing.giveUpAt
     for (const { gate } of this.#bothLegs) if (gate.due !== undefined && (due === undefined || gate.due < due)) due = gate.due
     if (due !== undefined && due !== this.#wake) this.#outbox.push({ kind: 'wake', at: due })
     this.#wake = due
@@ -337,19 +321,13 @@ export class Session {
     gate.drain(this.#now)
   }
 
-  /** The side answers no ping any more, also none it has been sent. */
-  #silence(leg: Leg, why: string): void {
-    leg.silent ??= why
-    leg.pings.failAll(why)
-  }
-
   #breakMessage(gate: Gate, slot: Slot, how: Corruption): void {
     const payload = slot.payload ?? { bytes: slot.own, binary: slot.message.binary }
     const rejected = rejectedBy(this.#codec, this.#legs[slot.message.from].track.context(payload.binary), payload)
     const broken = corrupt(how, payload, this.#key(gate.to), rejected)
     this.#outbox.range(gate.to, broken.bytes, 0, broken.bytes.length)
     slot.message.settle(broken.payload)
-    if (broken.ends) this.#terminate('fin', 'its frame was cut short')
+    if (broken.ends) this.#closing.terminate('fin', 'its frame was cut short')
   }
 
   #carryOut(gate: Gate, slot: Slot): void {
@@ -365,10 +343,10 @@ export class Session {
         }
         case 'close':
           gate.closeNow(this.#closeFrame(gate.to, step.code, step.reason))
-          this.#close(other(gate.to), step.code, step.reason)
+          this.#closing.close(other(gate.to), step.code, step.reason)
           break
         case 'terminate':
-          this.#terminate('fin', 'the connection was terminated')
+          this.#closing.terminate('fin', 'the connection was terminated')
           return
       }
     }
@@ -416,108 +394,5 @@ export class Session {
     }
     lane.settle(slot, batch, verdict, payload)
     lane.gate.drain(this.#now)
-  }
-
-  /** Queues a close frame of our own; the answer will be swallowed (RFC 6455 §7.1.2). */
-  #close(side: Side, code: number | undefined, reason: string): void {
-    const leg = this.#legs[side]
-    this.#legs[other(side)].lane.settleTail()
-    leg.gate.append({ kind: 'close', frame: this.#closeFrame(side, code, reason), own: true })
-    leg.gate.drain(this.#now)
-    // Stuck behind a message that may never be completed: that must not keep the connection open for ever.
-    if (leg.gate.waitsForBytes) this.#giveUpAt ??= this.#now + this.#closeTimeout
-  }
-
-  #closeWritten(leg: Leg, own: boolean): void {
-    if (this.#phase === 'open') this.#enter('closing')
-    if (!own) return
-    this.#event({ kind: 'injected', to: leg.side, what: 'close frame', bytes: Buffer.alloc(0) })
-    this.#giveUpAt ??= this.#now + this.#closeTimeout
-    if (leg.closeSeen) this.#endLeg(leg, 'fin')
-  }
-
-  #closeArrived(leg: Leg): boolean {
-    leg.closeSeen = true
-    // What comes behind its close frame is not read any more (§5.5.1).
-    this.#silence(leg, `the ${leg.side} has sent its close frame`)
-    if (this.#phase === 'open') this.#enter('closing')
-    if (leg.gate.closed !== 'own') {
-      if (this.#bothLegs.every(({ closeSeen }) => closeSeen)) {
-        for (const { gate } of this.#bothLegs) gate.giveUpHeld()
-        this.#drain()
-      }
-      return false
-    }
-    // §7.1.1: the server side closes TCP first; towards the server we have nothing more to say either
-    this.#endLeg(leg, 'fin')
-    return true
-  }
-
-  #legEnded(leg: Leg, how: 'fin' | 'rst'): void {
-    if (leg.inputEnded && how === 'fin') return
-    const first = !leg.inputEnded
-    leg.inputEnded = true
-    this.#silence(leg, `the ${leg.side} has ended its leg`)
-    this.#event({ kind: 'end', from: leg.side, how })
-    if (how === 'rst') {
-      leg.outputEnded = true
-      leg.gate.gone = true
-      leg.gate.discard(`the ${leg.side} has reset the connection`)
-    }
-    // It has ended without an answer to our close frame: there will be none.
-    if (leg.gate.closed === 'own') this.#endLeg(leg, 'fin')
-    if (first) leg.lane.end(how, this.#now)
-    else if (how === 'rst' && !this.#legs[other(leg.side)].outputEnded) this.#endLeg(this.#legs[other(leg.side)], 'rst')
-    this.#checkOver()
-  }
-
-  /** Ends what goes to a leg, after everything written before. */
-  #endLeg(leg: Leg, how: 'fin' | 'rst'): void {
-    if (leg.outputEnded || this.#phase === 'closed') return
-    const why = `nothing can follow the end of the ${leg.side}'s leg`
-    leg.outputEnded = true
-    // What it was asked before a FIN it can still answer.
-    leg.silent ??= why
-    this.#outbox.push({ kind: 'end', to: leg.side, how })
-    leg.gate.gone = true
-    leg.gate.discard(why)
-    // A reset ends both ways.
-    if (how === 'rst') {
-      leg.inputEnded = true
-      this.#silence(leg, why)
-    }
-    this.#checkOver()
-  }
-
-  #checkOver(): void {
-    if (this.#phase !== 'closed' && this.#bothLegs.every(leg => leg.inputEnded && leg.outputEnded)) this.#finish('the connection is over')
-  }
-
-  #giveUp(): void {
-    this.#event({ kind: 'note', text: `no answer to a close frame within ${this.#closeTimeout} ms: the connection is ended` })
-    this.#terminate('fin', 'the connection was closed')
-  }
-
-  #terminate(how: 'fin' | 'rst', reason: string): void {
-    if (this.#phase === 'closed') return
-    this.#outbox.push({ kind: 'end', to: 'both', how })
-    this.#finish(reason)
-  }
-
-  #finish(reason: string): void {
-    this.#enter('closed')
-    for (const leg of this.#bothLegs) {
-      this.#silence(leg, reason)
-      leg.gate.gone = true
-      leg.gate.discard(reason)
-    }
-    this.#questions.clear()
-    this.#outbox.push({ kind: 'over' })
-  }
-
-  #enter(phase: Phase): void {
-    if (!steps[this.#phase].includes(phase))
-      throw new MidwireError('MIDWIRE_BAD_USE', `a session cannot go from ${this.#phase} to ${phase}`)
-    this.#phase = phase
   }
 }
