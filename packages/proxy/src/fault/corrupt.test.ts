@@ -89,6 +89,7 @@ describe('a payload that the codec rejects', () => {
     wire.rule({ kind: 'corrupt', how: 'payload' }, { match: '1' })
     wire.send('server', 'abcd', 'efgh')
     expect(wire.messages().map(message => message.value)).toEqual(['1', '2'])
+    expect(wire.messages()[0]?.delivered?.toString()).toBe('abc')
   })
 })
 

@@ -114,6 +114,13 @@ describe.for(sides)('a fence for the %s', to => {
     expect(wire.seen(from)).toEqual([])
   })
 
+  test('fails at once on a connection that is over', () => {
+    const wire = new VirtualWire()
+    wire.put({ kind: 'terminate', how: 'fin' })
+    wire.put({ kind: 'fence', to, id: 3 })
+    expect(wire.fenced()).toEqual(['3: the connection is over'])
+  })
+
   test('fails at once behind a close frame, whoever sent it', () => {
     for (const close of [
       (wire: VirtualWire) => wire.bytes(from, wire.closeFrame(from, 1000)),
