@@ -51,6 +51,21 @@ describe('heads are relayed as they came', () => {
     )
   })
 
+  test.each(['request', 'response'])('a %s that Node reads and refuses to write ends its connection, and nothing else', async which => {
+    const { client, server, proxy } = await wire()
+    const odd = 'Content-Length: 0\r\nTrailer: x\r\n\r\n'
+    client.socket.write(`POST / HTTP/1.1\r\nHost: a\r\n${which === 'request' ? odd : 'Content-Length: 0\r\n\r\n'}`)
+    const upstream = await server.accepted()
+    if (which === 'response') {
+      await upstream.takeThrough('\r\n\r\n')
+      upstream.socket.write(`HTTP/1.1 200 OK\r\n${odd}`)
+    }
+    expect(await client.ended()).toMatch(/fin|rst/)
+    expect(await upstream.ended()).toMatch(/fin|rst/)
+    const [event] = [...proxy.journal.read()].filter(({ kind }) => kind === 'request')
+    expect(event).toMatchObject({ exchange: { failure: expect.stringContaining(`the ${which} cannot be relayed`) as unknown } })
+  })
+
   test('a request that waits for its turn when upstream ends fails with its connection, and nothing else does', async () => {
     const { client, server } = await wire()
     client.socket.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n')

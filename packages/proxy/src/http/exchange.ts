@@ -41,7 +41,14 @@ export function relayExchange(
   })
   onward.on('response', answer => {
     observer.onResponse(answer)
-    relayResponse(answer, response, record)
+    try {
+      relayResponse(answer, response, record)
+    } catch (error) {
+      // Node reads heads that it refuses to write: a Trailer on a body without chunks, say.
+      settle(`the response cannot be relayed: ${String(error)}`)
+      response.destroy()
+      return
+    }
     answer.on('error', error => settle(`upstream ended in the middle of the response: ${error.message}`))
   })
   onward.on('error', error => settle(`upstream ended before the response: ${error.message}`))

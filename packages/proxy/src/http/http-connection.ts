@@ -78,18 +78,25 @@ export class HttpConnection implements HttpClient, Doorway {
       if (record) this.#engine.exchanges.end(record, failure)
       if (this.#link && (failure !== undefined || (this.#active === 0 && this.#link.leg.closed))) this.leg.endLike(this.#link.leg)
     }
-    this.openLink(locus.target).then(
-      link =>
-        relayExchange(request, response, locus.requestTarget, locus.headers, link, record, {
-          onResponse: answer => record && this.#engine.exchanges.answer(record, answer),
-          onEnd: settle,
-        }),
-      (error: unknown) => {
-        if (this.#options.onUnreachable === 'badGateway') badGateway(response, error)
-        else this.#giveUp(error)
-        settle(`no upstream connection: ${String(error)}`)
-      },
-    )
+    this.openLink(locus.target)
+      .then(
+        link =>
+          relayExchange(request, response, locus.requestTarget, locus.headers, link, record, {
+            onResponse: answer => record && this.#engine.exchanges.answer(record, answer),
+            onEnd: settle,
+          }),
+        (error: unknown) => {
+          if (this.#options.onUnreachable === 'badGateway') badGateway(response, error)
+          else this.#giveUp(error)
+          settle(`no upstream connection: ${String(error)}`)
+        },
+      )
+      // Node reads heads that it refuses to write.
+      .catch((error: unknown) => {
+        settle(`the request cannot be relayed: ${String(error)}`)
+        this.leg.reset()
+        this.#link?.destroy()
+      })
   }
 
   onUpgrade(request: IncomingMessage, head: Buffer): void {

@@ -207,7 +207,7 @@ test(
       for (const socket of accepted.splice(0)) await closed('server', socket)
       await turnsUntil('the engine to let go of it', () => engine.legs.size === legs && engine.sockets.live.size === live)
       await stillWell()
-      expect(escaped).toEqual([])
+      expect(escaped.map(error => (error instanceof Error ? error.stack : error))).toEqual([])
     })
     await fc.assert(property, { ...runs(300, 20_000), interruptAfterTimeLimit: long ? 3_600_000 : 60_000, markInterruptAsFailure: true })
   },

@@ -3,9 +3,11 @@ import { expect, test } from 'vitest'
 import { MidwireError } from '../../src/errors.ts'
 import { lineCodec, textCodec, VirtualWire } from '../../src/session/testing/virtual-wire.ts'
 import { other, type Side } from '../../src/side.ts'
-import { runs } from '../long-run.ts'
+import { long, runs } from '../long-run.ts'
 import { compressed, content, frameBytes } from '../transparency/frames.ts'
 import { mutated, mutations } from './mutation.ts'
+
+const timeout = long ? 3_600_000 : 30_000
 
 const plain = (opcode: number, size: number, fin = true, rsv = 0) => ({ opcode, payload: content(size, size), fin, rsv, key: 0x01020304 })
 const samples = [
@@ -66,83 +68,91 @@ function endBoth(wire: VirtualWire, how: 'fin' | 'rst'): void {
   expect(wire.outputs.filter(({ kind }) => kind === 'over')).toHaveLength(1)
 }
 
-test('with no rule, any bytes come out as they went in, however they are cut', () => {
-  fc.assert(
-    fc.property(
-      fc.array(burst, { maxLength: 5 }),
-      fc.boolean(),
-      fc.option(fc.nat(3000), { nil: undefined }),
-      (bursts, deflate, journalLimit) => {
-        const wire = new VirtualWire({ deflate: { deflate }, ...(journalLimit === undefined ? {} : { journalLimit }) })
-        const sent: Record<Side, Buffer[]> = { client: [], server: [] }
-        for (const burst of bursts) {
-          for (const part of parts(burst)) {
-            sent[burst.from].push(part)
-            // The session may keep what it is given.
-            wire.bytes(burst.from, Buffer.from(part))
+test(
+  'with no rule, any bytes come out as they went in, however they are cut',
+  () => {
+    fc.assert(
+      fc.property(
+        fc.array(burst, { maxLength: 5 }),
+        fc.boolean(),
+        fc.option(fc.nat(3000), { nil: undefined }),
+        (bursts, deflate, journalLimit) => {
+          const wire = new VirtualWire({ deflate: { deflate }, ...(journalLimit === undefined ? {} : { journalLimit }) })
+          const sent: Record<Side, Buffer[]> = { client: [], server: [] }
+          for (const burst of bursts) {
+            for (const part of parts(burst)) {
+              sent[burst.from].push(part)
+              // The session may keep what it is given.
+              wire.bytes(burst.from, Buffer.from(part))
+            }
           }
-        }
-        endBoth(wire, 'fin')
-        for (const from of ['client', 'server'] as const) {
-          expect(wire.written(other(from)).toString('hex')).toBe(Buffer.concat(sent[from]).toString('hex'))
-        }
-        expect(wire.failures()).toEqual([])
-        readEverything(wire)
-      },
-    ),
-    runs(1500, 200_000),
-  )
-})
+          endBoth(wire, 'fin')
+          for (const from of ['client', 'server'] as const) {
+            expect(wire.written(other(from)).toString('hex')).toBe(Buffer.concat(sent[from]).toString('hex'))
+          }
+          expect(wire.failures()).toEqual([])
+          readEverything(wire)
+        },
+      ),
+      runs(1500, 100_000),
+    )
+  },
+  timeout,
+)
 
-test('with rules, any bytes at any leg are taken, and the session always ends', () => {
-  fc.assert(
-    fc.property(
-      fc.array(burst, { maxLength: 5 }),
-      fc.record({
-        deflate: fc.boolean(),
-        lines: fc.boolean(),
-        how: fc.constantFrom('fin' as const, 'rst' as const),
-        messageLimit: fc.constantFrom(50, 100_000),
-      }),
-      fc.array(fc.constantFrom('drop', 'hold', 'aside', 'replace', 'patch', 'ask', 'delay', 'close'), { maxLength: 3 }),
-      (bursts, { deflate, lines, how, messageLimit }, verbs) => {
-        const wire = new VirtualWire({ codec: lines ? lineCodec : textCodec, deflate: { deflate }, messageLimit, holdLimit: 500 })
-        for (const [n, verb] of verbs.entries()) {
-          const match = (_: string, message: { readonly index: number }) => message.index % 3 === n
-          switch (verb) {
-            case 'drop':
-              wire.rule({ kind: 'drop' }, { match })
-              break
-            case 'hold':
-              wire.rule({ kind: 'hold', others: 'wait' }, { match })
-              break
-            case 'aside':
-              wire.rule({ kind: 'hold', others: 'pass' }, { match })
-              break
-            case 'replace':
-              wire.rule({ kind: 'replace', fn: value => `${String(value)}!` }, { match })
-              break
-            case 'patch':
-              wire.rule({ kind: 'patch', fn: value => String(value).toUpperCase() }, { match })
-              break
-            case 'ask':
-              wire.ask({ match })
-              break
-            case 'delay':
-              wire.rule({ kind: 'delay', ms: 5 }, { match })
-              break
-            case 'close':
-              wire.rule({ kind: 'observe', fn: () => {} }, { match, then: [{ kind: 'close', code: 1000, reason: '' }] })
+test(
+  'with rules, any bytes at any leg are taken, and the session always ends',
+  () => {
+    fc.assert(
+      fc.property(
+        fc.array(burst, { maxLength: 5 }),
+        fc.record({
+          deflate: fc.boolean(),
+          lines: fc.boolean(),
+          how: fc.constantFrom('fin' as const, 'rst' as const),
+          messageLimit: fc.constantFrom(50, 100_000),
+        }),
+        fc.array(fc.constantFrom('drop', 'hold', 'aside', 'replace', 'patch', 'ask', 'delay', 'close'), { maxLength: 3 }),
+        (bursts, { deflate, lines, how, messageLimit }, verbs) => {
+          const wire = new VirtualWire({ codec: lines ? lineCodec : textCodec, deflate: { deflate }, messageLimit, holdLimit: 500 })
+          for (const [n, verb] of verbs.entries()) {
+            const match = (_: string, message: { readonly index: number }) => message.index % 3 === n
+            switch (verb) {
+              case 'drop':
+                wire.rule({ kind: 'drop' }, { match })
+                break
+              case 'hold':
+                wire.rule({ kind: 'hold', others: 'wait' }, { match })
+                break
+              case 'aside':
+                wire.rule({ kind: 'hold', others: 'pass' }, { match })
+                break
+              case 'replace':
+                wire.rule({ kind: 'replace', fn: value => `${String(value)}!` }, { match })
+                break
+              case 'patch':
+                wire.rule({ kind: 'patch', fn: value => String(value).toUpperCase() }, { match })
+                break
+              case 'ask':
+                wire.ask({ match })
+                break
+              case 'delay':
+                wire.rule({ kind: 'delay', ms: 5 }, { match })
+                break
+              case 'close':
+                wire.rule({ kind: 'observe', fn: () => {} }, { match, then: [{ kind: 'close', code: 1000, reason: '' }] })
+            }
           }
-        }
-        for (const burst of bursts) {
-          for (const part of parts(burst)) wire.bytes(burst.from, Buffer.from(part))
-          wire.until(wire.now + 2)
-        }
-        endBoth(wire, how)
-        readEverything(wire)
-      },
-    ),
-    runs(1500, 200_000),
-  )
-})
+          for (const burst of bursts) {
+            for (const part of parts(burst)) wire.bytes(burst.from, Buffer.from(part))
+            wire.until(wire.now + 2)
+          }
+          endBoth(wire, how)
+          readEverything(wire)
+        },
+      ),
+      runs(1500, 100_000),
+    )
+  },
+  timeout,
+)
