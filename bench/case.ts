@@ -1,6 +1,6 @@
 import type { Running, Upstream } from './middle.ts'
 
-export type Unit = 'µs' | 'ms' | '/s' | 'MB/s' | 'KiB'
+export type Unit = 'µs' | 'ms' | '/s' | 'MB/s' | 'KiB' | 'MiB'
 
 /** What is asked of a variant, beside the case's baseline. */
 export interface Target {

@@ -101,5 +101,16 @@ export class Peer {
   }
 }
 
+const atOnce = 50
+
+/** Opens `count` connections, 50 at a time. */
+export async function openPeers(url: string, count: number): Promise<Peer[]> {
+  const peers: Peer[] = []
+  while (peers.length < count) {
+    peers.push(...(await Promise.all(Array.from({ length: Math.min(atOnce, count - peers.length) }, () => Peer.open(url)))))
+  }
+  return peers
+}
+
 const toLoopback: LookupFunction = (_host, options, found) =>
   options.all ? found(null, [{ address: '127.0.0.1', family: 4 }]) : found(null, '127.0.0.1', 4)

@@ -11,6 +11,12 @@ export type LaneRequest =
 
 export type LaneReply = { readonly value: number } | { readonly error: string }
 
+/** To a process that has nothing but clients in it. */
+export type ClientRequest =
+  | { readonly do: 'open'; readonly url: string; readonly count: number }
+  | { readonly do: 'sink'; readonly size: number; readonly frames: number }
+  | { readonly do: 'close' }
+
 /** Longer than any sample takes: what does not answer has failed. */
 const patience = 60_000
 

@@ -1,11 +1,26 @@
 import type { Middle } from '../middle.ts'
 import { direct } from './direct.ts'
-import { midwire, midwireFull, midwireUrl, midwireWithRule } from './midwire.ts'
+import { midwire, midwireFull, midwireUrl, midwireUrlWithRule, midwireWithRule } from './midwire.ts'
+import { midwireAsyncHandle, midwireForeignRules, midwireIdleRules, midwireOneIdleRule } from './midwire-rules.ts'
 import { tcpPipe } from './tcp-pipe.ts'
 import { tlsPipe } from './tls-pipe.ts'
 import { wsEnds } from './ws-ends.ts'
 
-export const middles: readonly Middle[] = [direct, tcpPipe, tlsPipe, wsEnds, midwireUrl, midwire, midwireFull, midwireWithRule]
+export const middles: readonly Middle[] = [
+  direct,
+  tcpPipe,
+  tlsPipe,
+  wsEnds,
+  midwireUrl,
+  midwireUrlWithRule,
+  midwire,
+  midwireFull,
+  midwireWithRule,
+  midwireAsyncHandle,
+  midwireForeignRules,
+  midwireOneIdleRule,
+  midwireIdleRules,
+]
 
 export function middleNamed(name: string): Middle {
   const found = middles.find(middle => middle.name === name)

@@ -1,7 +1,8 @@
 import tls from 'node:tls'
 import { createMatch, type MessageRule, type ProxyEngine, startProxy } from '@midwire/proxy'
 import { json } from '@midwire/sdk'
-import type { Middle } from '../middle.ts'
+import type { Middle, Running, Upstream } from '../middle.ts'
+import { messageRule } from './message-rule.ts'
 
 /** Captures the connections of this process, so that the client connects to the server's own URL. */
 export const midwire: Middle = {
@@ -34,24 +35,26 @@ export const midwireWithRule: Middle = {
 /** A loopback URL that leads to the server. */
 export const midwireUrl: Middle = {
   name: 'Midwire urlFor',
+  start: async upstream => (await startAtUrl(upstream)).running,
+}
+
+/** The same, with the rule of `midwireWithRule`. */
+export const midwireUrlWithRule: Middle = {
+  name: 'Midwire urlFor, JSON rule',
   async start(upstream) {
-    // A client that is not captured cannot tell the proxy whom to trust upstream.
-    tls.setDefaultCACertificates([upstream.authority.cert])
-    const proxy = await startProxy({ codec: json(), capture: false, authority: upstream.authority })
-    return { url: new URL(proxy.urlFor(upstream.url)).origin, stop: () => proxy.close() }
+    const { proxy, running } = await startAtUrl(upstream)
+    proxy.rules.add(observingRule(proxy))
+    return running
   },
 }
 
+async function startAtUrl(upstream: Upstream): Promise<{ proxy: ProxyEngine; running: Running }> {
+  // A client that is not captured cannot tell the proxy whom to trust upstream.
+  tls.setDefaultCACertificates([upstream.authority.cert])
+  const proxy = await startProxy({ codec: json(), capture: false, authority: upstream.authority })
+  return { proxy, running: { url: new URL(proxy.urlFor(upstream.url)).origin, stop: () => proxy.close() } }
+}
+
 function observingRule(proxy: ProxyEngine): MessageRule {
-  return {
-    on: 'message',
-    start: 'onMessage',
-    scope: proxy.root,
-    at: { file: import.meta.filename, line: 1, column: 1 },
-    optional: true,
-    from: undefined,
-    match: createMatch({ type: 'echo' }),
-    action: { kind: 'observe', fn: () => {} },
-    then: [],
-  }
+  return messageRule(proxy, { match: createMatch({ type: 'echo' }), action: { kind: 'observe', fn: () => {} } })
 }

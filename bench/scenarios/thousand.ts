@@ -1,16 +1,12 @@
 import type { Case } from '../case.ts'
-import { Peer } from '../peer.ts'
+import { openPeers, type Peer } from '../peer.ts'
 import { overWs } from '../variants.ts'
+import { settledMemory } from './settled-memory.ts'
 
 const count = 1000
-const atOnce = 50
 const common = { scheme: 'ws', variants: overWs, baseline: 'TCP pipe', targets: [] } as const
 
-async function openAll(url: string): Promise<Peer[]> {
-  const peers: Peer[] = []
-  while (peers.length < count) peers.push(...(await Promise.all(Array.from({ length: atOnce }, () => Peer.open(`${url}/echo?size=64`)))))
-  return peers
-}
+const openAll = (url: string): Promise<Peer[]> => openPeers(`${url}/echo?size=64`, count)
 
 /** 1,000 connections open at the same time. */
 export const thousand: readonly Case[] = [
@@ -62,9 +58,9 @@ export const thousand: readonly Case[] = [
       const running = await lane.start()
       return {
         async sample() {
-          const before = settledMemory()
+          const before = await settledMemory()
           const peers = await openAll(running.url)
-          const grown = settledMemory() - before
+          const grown = (await settledMemory()) - before
           await Promise.all(peers.map(peer => peer.close()))
           return grown / 1024 / count
         },
@@ -73,8 +69,3 @@ export const thousand: readonly Case[] = [
     },
   },
 ]
-
-function settledMemory(): number {
-  globalThis.gc?.()
-  return process.memoryUsage().rss
-}
