@@ -66,6 +66,15 @@ describe('heads are relayed as they came', () => {
     expect(event).toMatchObject({ exchange: { failure: expect.stringContaining(`the ${which} cannot be relayed`) as unknown } })
   })
 
+  test('a 101 that nobody asked for ends the connection', async () => {
+    const { client, server } = await wire()
+    client.socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    const upstream = await server.accepted()
+    await upstream.takeThrough('\r\n\r\n')
+    upstream.socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello')
+    expect(await client.ended()).toMatch(/fin|rst/)
+  })
+
   test('a request that waits for its turn when upstream ends fails with its connection, and nothing else does', async () => {
     const { client, server } = await wire()
     client.socket.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n')

@@ -39,7 +39,9 @@ export function relayExchange(
     if (information.statusCode === 100 || response.headersSent) return
     response.socket?.write(informationalHead(information.statusCode, information.statusMessage, information.rawHeaders))
   })
+  let answered = false
   onward.on('response', answer => {
+    answered = true
     observer.onResponse(answer)
     try {
       relayResponse(answer, response, record)
@@ -52,6 +54,10 @@ export function relayExchange(
     answer.on('error', error => settle(`upstream ended in the middle of the response: ${error.message}`))
   })
   onward.on('error', error => settle(`upstream ended before the response: ${error.message}`))
+  onward.on('close', () => {
+    // Node drops a connection that switches protocols unasked, and calls that no error.
+    if (!answered) settle('upstream ended the connection, or switched to a protocol that nobody asked for')
+  })
   // The client may go before it has its answer; upstream must notice at once, as it would have.
   response.on('close', () => {
     if (response.writableFinished) return settle()
