@@ -8,6 +8,9 @@ function packageTests(name: string): TestProjectInlineConfiguration {
 
 export default defineConfig({
   test: {
+    // Nothing is measured against the clock: this only ends what hangs, also on a machine that is busy with other things.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
     projects: [packageTests('proxy'), packageTests('sdk'), packageTests('vitest-plugin'), 'examples/graphql-ws'],
   },
 })

@@ -303,7 +303,10 @@ describe('terminate', () => {
     wire.rule(hold)
     wire.send('server', 'held')
     expect(wire.put({ kind: 'terminate', how })).toEqual([{ kind: 'end', to: 'both', how }, { kind: 'over' }])
-    expect(wire.notes()).toEqual([expect.stringMatching(/1 message to the client discarded: the connection was/)])
+    expect(wire.notes()).toEqual([
+      how === 'fin' ? 'terminated: FIN to both sides, no close frame' : 'reset: RST to both sides',
+      expect.stringMatching(/1 message to the client discarded: the connection was/),
+    ])
     expect(wire.bytes('client', wire.frame('client', 'late'))).toEqual([])
   })
 })

@@ -201,6 +201,10 @@ export class Session {
           this.#closing.close(side, input.code, input.reason)
         return
       case 'terminate':
+        this.#event({
+          kind: 'note',
+          text: input.how === 'fin' ? 'terminated: FIN to both sides, no close frame' : 'reset: RST to both sides',
+        })
         this.#closing.terminate(input.how, input.how === 'fin' ? 'the connection was terminated' : 'the connection was reset')
     }
   }
@@ -346,6 +350,7 @@ export class Session {
           this.#closing.close(other(gate.to), step.code, step.reason)
           break
         case 'terminate':
+          this.#event({ kind: 'note', text: `terminated by ${slot.run?.label ?? 'a rule'}: FIN to both sides, no close frame` })
           this.#closing.terminate('fin', 'the connection was terminated')
           return
       }
