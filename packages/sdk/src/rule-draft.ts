@@ -62,19 +62,19 @@ export abstract class RuleBuilder<Self, T> {
   /** Act on the k-th match since the declaration only, from 1. @throws MidwireError unless a positive integer */
   nth(k: number): Self {
     checkCount(k, 'nth(k)')
-    return this.derive({ ...this.draft, nth: k })
+    return this.#select({ nth: k })
   }
 
   /** Act on every k-th match only: the k-th, the 2k-th, and so on. @throws MidwireError unless a positive integer */
   every(k: number): Self {
     checkCount(k, 'every(k)')
-    return this.derive({ ...this.draft, every: k })
+    return this.#select({ every: k })
   }
 
   /** Let the first `count` matches go. @throws MidwireError unless a positive integer */
   skip(count: number): Self {
     checkCount(count, 'skip(count)')
-    return this.derive({ ...this.draft, skip: count })
+    return this.#select({ skip: count })
   }
 
   /**
@@ -93,6 +93,16 @@ export abstract class RuleBuilder<Self, T> {
     if (match === undefined)
       throw badInput('until(match): expected a match, got undefined; without until() a rule lives as long as its test')
     return this.derive({ ...this.draft, until: this.desk.messageMatch(match) })
+  }
+
+  /** `nth` counts from the declaration, as `skip` and `every` do: together they can leave no match to act on. */
+  #select(selection: Pick<Draft, 'nth' | 'every' | 'skip'>): Self {
+    const draft = { ...this.draft, ...selection }
+    const { nth, skip = 0, every = 1 } = draft
+    if (nth !== undefined && (nth <= skip || (nth - skip) % every !== 0)) {
+      throw badInput(`nth(${nth}) with skip(${skip}) and every(${every}) can never act: nth counts every match since the declaration`)
+    }
+    return this.derive(draft)
   }
 
   #happened(event: unknown): () => boolean {

@@ -270,6 +270,8 @@ describe('onConnect', () => {
 describe('bad input is an error at its line', () => {
   const cases: [string, () => unknown, string][] = [
     ['a count of nothing', () => bed.proxy.onMessage().optional().times(0), 'times(count): expected a positive integer, got 0'],
+    ['an nth that is skipped', () => bed.proxy.onMessage().skip(3).nth(3), 'nth(3) with skip(3) and every(1) can never act'],
+    ['an nth between two of every(k)', () => bed.proxy.onMessage().nth(3).every(2), 'nth(3) with skip(0) and every(2) can never act'],
     ['a fractional k', () => bed.proxy.onMessage().nth(1.5), 'nth(k): expected a positive integer, got 1.5'],
     ['an empty name', () => bed.proxy.onMessage().named(''), 'named(text): expected a text, got an empty one'],
     ['no connection', () => bed.proxy.onMessage().on({} as never), 'on(connection): expected a connection'],

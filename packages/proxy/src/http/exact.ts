@@ -6,19 +6,6 @@ import { ClientRequest, type IncomingMessage, ServerResponse } from 'node:http'
 
 /** A response whose head goes out exactly as it was given to `writeHead`. */
 export class ExactResponse<R extends IncomingMessage = IncomingMessage> extends ServerResponse<R> {
-  get _removedConnection(): boolean {
-    return true
-  }
-  set _removedConnection(_: boolean) {}
-  get _removedTE(): boolean {
-    return true
-  }
-  set _removedTE(_: boolean) {}
-  get _removedContLen(): boolean {
-    return true
-  }
-  set _removedContLen(_: boolean) {}
-
   /** Header values are bytes (RFC 9110 §5.5): Node's own writes them as UTF-8 here, and as Latin-1 everywhere else. */
   override flushHeaders(): void {
     const send: unknown = Reflect.get(this, '_send')
@@ -28,17 +15,10 @@ export class ExactResponse<R extends IncomingMessage = IncomingMessage> extends 
 }
 
 /** A request whose head goes out exactly as its flat header array says. */
-export class ExactRequest extends ClientRequest {
-  get _removedConnection(): boolean {
-    return true
+export class ExactRequest extends ClientRequest {}
+
+for (const { prototype } of [ExactResponse, ExactRequest]) {
+  for (const field of ['_removedConnection', '_removedTE', '_removedContLen']) {
+    Object.defineProperty(prototype, field, { get: () => true, set: () => {} })
   }
-  set _removedConnection(_: boolean) {}
-  get _removedTE(): boolean {
-    return true
-  }
-  set _removedTE(_: boolean) {}
-  get _removedContLen(): boolean {
-    return true
-  }
-  set _removedContLen(_: boolean) {}
 }
