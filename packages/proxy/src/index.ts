@@ -29,6 +29,16 @@ export type {
   RewritableHandshake,
   Rule,
 } from './rule/rule.ts'
+export type {
+  EditableRequest,
+  EditableResponse,
+  FaultPoint,
+  OwnResponse,
+  RequestAction,
+  RequestAnswer,
+  RequestFacts,
+  RequestRule,
+} from './rule/request-rule.ts'
 export { startProxy } from './proxy.ts'
 export { pass } from './rule/verdict.ts'
 export type { Corruption, Verdict } from './rule/verdict.ts'

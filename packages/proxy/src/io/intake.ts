@@ -1,7 +1,5 @@
-import { isIP } from 'node:net'
-import { connect as tlsConnect, type ConnectionOptions, TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import type { Inbound } from '../capture/inbound.ts'
-import { original } from '../capture/original.ts'
 import type { Upstream } from '../capture/route.ts'
 import type { EngineContext } from '../engine-context.ts'
 import { MidwireError } from '../errors.ts'
@@ -10,11 +8,12 @@ import { targetOf } from '../http/target.ts'
 import { connectOutcome } from '../rule/connect-outcome.ts'
 import type { Scope } from '../scope.ts'
 import { laterTurn } from './clock.ts'
+import { notFound, refused } from './connect-errors.ts'
 import { Leg } from './leg.ts'
-import { type Sniffed, sniff } from './sniff.ts'
+import { putOnTls } from './put-on-tls.ts'
+import { type Hello, type Sniffed, sniff } from './sniff.ts'
+import { takeOffTls } from './take-off-tls.ts'
 import { tunnel } from './tunnel.ts'
-
-type Hello = Extract<Sniffed, { kind: 'tls' }>
 
 /** Takes one connection that a client wants to open: dials, accepts, finds out what it speaks, and hands it on. */
 export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<void> {
@@ -117,18 +116,18 @@ async function hand(
           const dialled = ready
           ready = undefined
           if (to) dialled?.destroy()
-          else if (dialled) return !hello && route?.secure ? secure(inbound, dialled, undefined) : dialled
+          else if (dialled) return !hello && route?.secure ? putOnTls(inbound, dialled, undefined) : dialled
           return openUpstream(engine, inbound, to ?? route, hello !== undefined, hello)
         },
       })
       return
     }
     case 'tls':
-      return takeOffTls(engine, inbound, client, server, route, first)
+      return handTls(engine, inbound, client, server, route, first)
   }
 }
 
-async function takeOffTls(
+async function handTls(
   engine: EngineContext,
   inbound: Inbound,
   client: Leg,
@@ -159,7 +158,7 @@ async function takeOffTls(
   let alpn: string | undefined = hello.alpn.includes('http/1.1') ? 'http/1.1' : undefined
   if (server && route?.secure !== false) {
     try {
-      secured = await secure(inbound, server, hello)
+      secured = await putOnTls(inbound, server, hello)
     } catch (error) {
       engine.note(undefined, engine.scopeOf(inbound.scope), `TLS to ${inbound.destination.host} failed: ${String(error)}`)
       server.destroy()
@@ -169,62 +168,12 @@ async function takeOffTls(
     alpn = (secured.stream as TLSSocket).alpnProtocol || undefined
   }
   if (client.closed) return secured?.destroy()
-  const plain = await unwrap(engine, client, hello.serverName ?? inbound.destination.host, alpn)
+  const plain = await takeOffTls(engine, client, hello.serverName ?? inbound.destination.host, alpn)
   if (!plain) return secured?.destroy()
   const first = await sniff(plain.stream, secured?.stream)
   if (plain.closed) return secured?.destroy()
   if (secured?.closed) return plain.endLike(secured)
   await hand(engine, inbound, plain, secured, route, first.kind === 'tls' ? { kind: 'other' } : first, hello)
-}
-
-/** Answers the client's TLS handshake as the host it meant; `undefined` if the client does not agree. */
-function unwrap(engine: EngineContext, client: Leg, host: string, alpn: string | undefined): Promise<Leg | undefined> {
-  return new Promise(resolve => {
-    const stream = new TLSSocket(client.raw, {
-      isServer: true,
-      secureContext: engine.authority.secureContextFor(host),
-      ...(alpn ? { ALPNProtocols: [alpn] } : {}),
-    })
-    Object.assign(stream, { allowHalfOpen: true })
-    const leg = new Leg(client.raw, stream)
-    stream.once('secure', () => resolve(leg))
-    stream.once('close', () => resolve(undefined))
-    stream.once('_tlsError', (error: Error) => {
-      engine.note(undefined, undefined, `the client did not accept the certificate for ${host}: ${error.message}`)
-      leg.destroy()
-    })
-  })
-}
-
-/** A TLS handshake towards upstream with the client's own options. @throws the error that the client would have got */
-function secure(inbound: Inbound, server: Leg, hello: Hello | undefined): Promise<Leg> {
-  const { host } = inbound.destination
-  const own: ConnectionOptions = inbound.tlsOptions() ?? {}
-  const offered = hello?.alpn.filter(protocol => protocol !== 'h2') ?? []
-  const { ALPNProtocols: _, ...rest } = own
-  return new Promise((resolve, reject) => {
-    // As the client asked; one that speaks plainly to us asked for its host. RFC 6066 §3 permits no address there.
-    const named = hello ? (hello.serverName ?? own.servername) : (own.servername ?? host)
-    const servername = named !== undefined && isIP(named) === 0 ? named : undefined
-    const stream = original(tlsConnect)({
-      ...rest,
-      socket: server.raw,
-      host: own.host ?? host,
-      ...(servername === undefined ? {} : { servername }),
-      ...(offered.length > 0 ? { ALPNProtocols: offered } : {}),
-    })
-    Object.assign(stream, { allowHalfOpen: true })
-    stream.once('error', reject)
-    stream.once('secureConnect', () => {
-      stream.off('error', reject)
-      // In TLS 1.3 the server judges the client's certificate only now (RFC 8446 §4.4.2.4): the client must see that, too.
-      stream.once('error', (error: NodeJS.ErrnoException) => {
-        if (error.code?.startsWith('ERR_SSL_')) inbound.fail(error)
-      })
-      resolve(new Leg(server.raw, stream))
-    })
-    stream.once('close', () => reject(new MidwireError('MIDWIRE_PROTOCOL', `${host} closed the connection during the TLS handshake`)))
-  })
 }
 
 /** Dials when the first request needs it, for a client that was accepted before. */
@@ -240,32 +189,11 @@ export async function openUpstream(
   }
   const leg = new Leg(await inbound.dial(to && { host: to.host, port: to.port }))
   const wantsTls = to ? to.secure : meansTls
-  return wantsTls ? secure(inbound, leg, hello) : leg
+  return wantsTls ? putOnTls(inbound, leg, hello) : leg
 }
 
 /** A client that connects again at once must not find out in the same turn, or the loop would never get to anything else. */
 async function failLater(inbound: Inbound, error: Error): Promise<void> {
   await laterTurn()
   inbound.fail(error)
-}
-
-/** The error of a connect that nobody listens to, as `net` makes it. */
-export function refused(host: string, port: number): Error {
-  return Object.assign(new Error(`connect ECONNREFUSED ${host}:${port}`), {
-    errno: -111,
-    code: 'ECONNREFUSED',
-    syscall: 'connect',
-    address: host,
-    port,
-  })
-}
-
-/** The error of a name that does not resolve, as `dns.lookup` makes it. */
-export function notFound(host: string): Error {
-  return Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), {
-    errno: -3008,
-    code: 'ENOTFOUND',
-    syscall: 'getaddrinfo',
-    hostname: host,
-  })
 }

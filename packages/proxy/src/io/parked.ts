@@ -1,5 +1,6 @@
 import type { Inbound } from '../capture/inbound.ts'
 import type { Scope } from '../scope.ts'
+import { timedOut } from './connect-errors.ts'
 
 /** Connects that a rule lets hang, until their clients give up or their scope ends. */
 export class Parked {
@@ -17,15 +18,4 @@ export class Parked {
       inbound.fail(timedOut(inbound.destination.host, inbound.destination.port))
     }
   }
-}
-
-/** The error of a connect that got no answer, as `net` makes it. */
-function timedOut(host: string, port: number): Error {
-  return Object.assign(new Error(`connect ETIMEDOUT ${host}:${port}`), {
-    errno: -110,
-    code: 'ETIMEDOUT',
-    syscall: 'connect',
-    address: host,
-    port,
-  })
 }

@@ -9,6 +9,9 @@ export type Sniffed =
   /** Neither: a server that speaks first, another protocol, or a connection that ended without a byte. */
   | { readonly kind: 'other' }
 
+/** The ClientHello of a client that begins TLS. */
+export type Hello = Extract<Sniffed, { kind: 'tls' }>
+
 /** Longest request line that is waited for; llhttp itself refuses longer heads. */
 const longestRequestLine = 64 * 1024
 const methods = new Set(METHODS)

@@ -2,10 +2,13 @@ import type { Connection } from '../connection.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
 import type { ConnectRule, ConnectTarget, ControlRule, HandshakeFacts, HandshakeRule, Match, MessageRule, Rule } from './rule.ts'
+import type { RequestRule } from './request-rule.ts'
 import { RuleRun } from './rule-run.ts'
 
 /** A rule whose match threw: its test must fail; the rule counts as not matching. */
 export type RuleFailure<R extends Rule> = (run: RuleRun<R>, error: unknown) => void
+
+type AnyRun = RuleRun<MessageRule> | RuleRun<ControlRule> | RuleRun<ConnectRule> | RuleRun<HandshakeRule> | RuleRun<RequestRule>
 
 /** The live rules of all scopes. */
 export class RuleSet {
@@ -13,6 +16,7 @@ export class RuleSet {
   readonly #controls = new Set<RuleRun<ControlRule>>()
   readonly #connects = new Set<RuleRun<ConnectRule>>()
   readonly #handshakes = new Set<RuleRun<HandshakeRule>>()
+  readonly #requests = new Set<RuleRun<RequestRule>>()
   readonly #listeners = new Set<() => void>()
   #order = 0
   #version = 0
@@ -24,7 +28,7 @@ export class RuleSet {
 
   /** True while no rule is live: no function of a test can be called. */
   get empty(): boolean {
-    return this.#messages.size + this.#controls.size + this.#connects.size + this.#handshakes.size === 0
+    return this.#messages.size + this.#controls.size + this.#connects.size + this.#handshakes.size + this.#requests.size === 0
   }
 
   /** Every live rule, in the order of declaration. */
@@ -34,7 +38,7 @@ export class RuleSet {
   }
 
   add<R extends Rule>(rule: R): RuleRun<R>
-  add(rule: Rule): RuleRun<MessageRule> | RuleRun<ControlRule> | RuleRun<ConnectRule> | RuleRun<HandshakeRule> {
+  add(rule: Rule): AnyRun {
     switch (rule.on) {
       case 'message':
         return this.#start(rule, this.#messages)
@@ -44,6 +48,8 @@ export class RuleSet {
         return this.#start(rule, this.#connects)
       case 'handshake':
         return this.#start(rule, this.#handshakes)
+      case 'request':
+        return this.#start(rule, this.#requests)
     }
   }
 
@@ -84,6 +90,11 @@ export class RuleSet {
     return inOrder(this.#handshakes, scope)
   }
 
+  /** The rules on HTTP requests for traffic of `scope`, in the order of asking. */
+  requestRules(scope: Scope): readonly RuleRun<RequestRule>[] {
+    return inOrder(this.#requests, scope)
+  }
+
   /** Asks the TCP-phase rules, counts matches and acts, and returns the rule that decides. */
   decideConnect(scope: Scope, target: ConnectTarget, onFailure: RuleFailure<ConnectRule>): RuleRun<ConnectRule> | undefined {
     return decide(this.connectRules(scope), target, onFailure)
@@ -105,8 +116,8 @@ export class RuleSet {
     )
   }
 
-  get #all(): readonly (RuleRun<MessageRule> | RuleRun<ControlRule> | RuleRun<ConnectRule> | RuleRun<HandshakeRule>)[] {
-    return [...this.#messages, ...this.#controls, ...this.#connects, ...this.#handshakes]
+  get #all(): readonly AnyRun[] {
+    return [...this.#messages, ...this.#controls, ...this.#connects, ...this.#handshakes, ...this.#requests]
   }
 
   #start<R extends Rule>(rule: R, runs: Set<RuleRun<R>>): RuleRun<R> {

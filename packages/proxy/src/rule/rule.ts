@@ -3,6 +3,7 @@ import type { Message } from '../message.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
 import type { SourceLine } from '../source-line.ts'
+import type { RequestRule } from './request-rule.ts'
 import type { Corruption, Verdict } from './verdict.ts'
 
 /** A predicate with the words for it. Built by `match.ts` from a partial object, a function, or nothing. */
@@ -98,7 +99,8 @@ export interface RewritableHandshake {
   headers: Record<string, string | string[] | undefined>
 }
 
-interface RuleBase extends Selection {
+/** What all rules have. */
+export interface RuleBase extends Selection {
   readonly scope: Scope
   readonly at: SourceLine
   /** As in `named()`; transcripts fall back to the start and the place: `onServerMessage (channel.test.ts:35)`. */
@@ -160,4 +162,4 @@ export interface HandshakeFacts {
 }
 
 /** What the test declared, as frozen plain data. */
-export type Rule = MessageRule | ControlRule | ConnectRule | HandshakeRule
+export type Rule = MessageRule | ControlRule | ConnectRule | HandshakeRule | RequestRule
