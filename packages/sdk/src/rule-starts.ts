@@ -1,0 +1,110 @@
+import type { ControlFrame, Message, Side } from '@midwire/proxy'
+import { checkChoice } from './bad-input.ts'
+import { afterTurn } from './after-turn.ts'
+import type { ClientView } from './client-view.ts'
+import { ConnectRuleBuilder } from './connect-rule-builder.ts'
+import { CloseRuleBuilder, ControlRuleBuilder } from './control-rule-builder.ts'
+import type { ControlSubject } from './control-rule-builder.ts'
+import { connectKeys, factsMatch, matchOf } from './match-input.ts'
+import type { CloseFrameMatch, ConnectMatch, ConnectPredicate, ControlPredicate, MessageMatch, PingMatch } from './matching.ts'
+import { MessageRuleBuilder } from './message-rule-builder.ts'
+import { ruleDesk } from './proxy-desk.ts'
+import type { ProxyDesk } from './proxy-desk.ts'
+import type { RuleDesk } from './rule-desk.ts'
+import type { Draft, Lineage } from './rule-draft.ts'
+import { callSite } from './source-line.ts'
+
+/** Where rules begin: each start takes a match, and its builder the modifiers and the verb. */
+export abstract class RuleStarts<T> {
+  protected readonly desk: ProxyDesk
+  protected readonly ruleDesk: RuleDesk
+  /** One client of several, where it is narrowed to one. */
+  protected readonly view: ClientView | undefined
+
+  constructor(desk: ProxyDesk, view?: ClientView) {
+    this.desk = desk
+    this.ruleDesk = ruleDesk(desk, view)
+    this.view = view
+  }
+
+  /** A rule on TCP connects (`refuse`, `failDns`, `timeout`) or on WebSocket handshakes (all other verbs). */
+  onConnect(match?: ConnectMatch | ConnectPredicate): ConnectRuleBuilder<T> {
+    const draft = this.draft('onConnect')
+    factsMatch(match, connectKeys, 'onConnect(match)')
+    draft.lineage.begin()
+    return new ConnectRuleBuilder<T>(this.ruleDesk, match, draft, this.view)
+  }
+
+  /** A rule on what clients send. */
+  onClientMessage(match?: MessageMatch<T>): MessageRuleBuilder<T> {
+    return this.#onMessage('onClientMessage', 'client', match)
+  }
+
+  /** A rule on what servers send. */
+  onServerMessage(match?: MessageMatch<T>): MessageRuleBuilder<T> {
+    return this.#onMessage('onServerMessage', 'server', match)
+  }
+
+  /** A rule on messages of both directions. */
+  onMessage(match?: MessageMatch<T>): MessageRuleBuilder<T> {
+    return this.#onMessage('onMessage', undefined, match)
+  }
+
+  /** A rule on pings (RFC 6455 §5.5.2). */
+  onPing(match?: PingMatch | ControlPredicate): ControlRuleBuilder<T> {
+    const { draft, subject } = this.#onControl('onPing', 'ping', match)
+    return new ControlRuleBuilder<T>(this.ruleDesk, subject, draft)
+  }
+
+  /** A rule on pongs (RFC 6455 §5.5.3). */
+  onPong(match?: PingMatch | ControlPredicate): ControlRuleBuilder<T> {
+    const { draft, subject } = this.#onControl('onPong', 'pong', match)
+    return new ControlRuleBuilder<T>(this.ruleDesk, subject, draft)
+  }
+
+  /** A rule on close frames (RFC 6455 §5.5.1). */
+  onClose(match?: CloseFrameMatch | ControlPredicate): CloseRuleBuilder<T> {
+    const { draft, subject } = this.#onControl('onClose', 'close', match)
+    return new CloseRuleBuilder<T>(this.ruleDesk, subject, draft)
+  }
+
+  /** Begins a rule: it must come to a verb. */
+  protected draft(start: string, from?: Side): Draft & { readonly lineage: Lineage & { begin(): void } } {
+    const state = this.desk.state()
+    const lineage = {
+      start: this.view ? `${this.view.text}.${start}` : start,
+      at: callSite().line,
+      scope: state.scope,
+      fresh: true,
+      used: false,
+      // Only what was well begun must be brought to an end.
+      begin: () => {
+        state.lineages.push(lineage)
+        afterTurn(() => {
+          lineage.fresh = false
+        })
+      },
+    }
+    return { lineage, optional: false, ...(from && { from }) }
+  }
+
+  #onMessage(start: string, from: Side | undefined, match: unknown): MessageRuleBuilder<T> {
+    const draft = this.draft(start, from)
+    const built = matchOf<unknown, Message>(match)
+    draft.lineage.begin()
+    return new MessageRuleBuilder<T>(this.ruleDesk, this.view?.onConnections(built) ?? built, draft)
+  }
+
+  #onControl(start: string, control: ControlFrame['kind'], match: unknown): { draft: Draft; subject: ControlSubject } {
+    const from = typeof match === 'object' && match !== null && 'from' in match ? match.from : undefined
+    const draft = this.draft(start, undefined)
+    checkChoice(from, ['client', 'server'], `${start}({ from })`)
+    const keys = control === 'close' ? ['from', 'code', 'reason'] : ['from']
+    const own = factsMatch<ControlFrame>(match, keys, `${start}(match)`)
+    draft.lineage.begin()
+    return {
+      draft: { ...draft, ...(from === 'client' || from === 'server' ? { from } : {}) },
+      subject: { control, match: this.view?.onConnections(own) ?? own },
+    }
+  }
+}
