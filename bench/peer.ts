@@ -28,12 +28,9 @@ export class Peer {
 
   /** Resolves when the 101 has arrived. */
   static async open(url: string, options: PeerOptions = {}): Promise<Peer> {
-    const { protocol, hostname, port, pathname, search } = new URL(url)
+    const { hostname, port, pathname, search } = new URL(url)
     const host = options.host ?? hostname
-    const target = { host, port: Number(port), lookup: toLoopback, noDelay: true }
-    const trust = options.ca ? { ca: options.ca } : { rejectUnauthorized: false }
-    const socket = protocol === 'wss:' ? connectTls({ ...target, ...trust, servername: host }) : connect(target)
-    await once(socket, protocol === 'wss:' ? 'secureConnect' : 'connect')
+    const socket = await openSocket(url, options)
     socket.write(
       `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
         'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
@@ -99,6 +96,17 @@ export class Peer {
     this.#seen -= this.#expected
     this.#next()
   }
+}
+
+/** A connection to where `url` points, ready for the first byte of HTTP. */
+export async function openSocket(url: string, options: PeerOptions): Promise<Socket> {
+  const { protocol, hostname, port } = new URL(url)
+  const host = options.host ?? hostname
+  const target = { host, port: Number(port), lookup: toLoopback, noDelay: true }
+  const trust = options.ca ? { ca: options.ca } : { rejectUnauthorized: false }
+  const socket = protocol === 'wss:' ? connectTls({ ...target, ...trust, servername: host }) : connect(target)
+  await once(socket, protocol === 'wss:' ? 'secureConnect' : 'connect')
+  return socket
 }
 
 const atOnce = 50

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import type { Duplex, Writable } from 'node:stream'
+import { answerRequest } from './http-server.ts'
 import type { Certificate } from './middle.ts'
 import { blockOf, clientFrame, payloadOf, serverFrame } from './wire.ts'
 
@@ -12,10 +13,9 @@ export interface Ports {
   readonly wss: number
 }
 
-/** A raw WebSocket server that counts bytes and parses no frame, so that what stands before it is measured and not it. */
+/** A raw WebSocket server that counts bytes and parses no frame, so that what stands before it is measured and not it; HTTP beside it. */
 export async function startServer(certificate: Certificate): Promise<Ports> {
-  const refuse: RequestListener = (_, response) => void response.writeHead(426).end()
-  const servers: Server[] = [createServer(refuse), createTlsServer(certificate, refuse)]
+  const servers: Server[] = [createServer(answerRequest), createTlsServer(certificate, answerRequest)]
   const ports = servers.map(async server => {
     server.on('upgrade', upgrade)
     server.listen({ port: 0, host: '127.0.0.1', backlog: 1024 })
@@ -70,8 +70,8 @@ const behaviours: Record<string, Behaviour> = {
   },
 }
 
-/** Writes `frames` frames, block by block, waiting for the socket whenever it is full. */
-export async function pour(socket: Socket, block: Buffer, frame: Buffer, frames: number): Promise<void> {
+/** Writes `frames` frames, block by block, waiting for the stream whenever it is full. */
+export async function pour(socket: Writable, block: Buffer, frame: Buffer, frames: number): Promise<void> {
   let left = frames * frame.length
   while (left > 0) {
     const flowing = socket.write(left >= block.length ? block : block.subarray(0, left))

@@ -1,6 +1,7 @@
 import type { Middle } from '../middle.ts'
 import { direct } from './direct.ts'
-import { midwire, midwireFull, midwireUrl, midwireUrlWithRule, midwireWithRule } from './midwire.ts'
+import { httpForwarder } from './http-forwarder.ts'
+import { midwire, midwireFull, midwireUrl, midwireUrlWithRule, midwireWithRequestRule, midwireWithRule } from './midwire.ts'
 import { midwireAsyncHandle, midwireForeignRules, midwireIdleRules, midwireOneIdleRule } from './midwire-rules.ts'
 import { tcpPipe } from './tcp-pipe.ts'
 import { tlsPipe } from './tls-pipe.ts'
@@ -11,11 +12,13 @@ export const middles: readonly Middle[] = [
   tcpPipe,
   tlsPipe,
   wsEnds,
+  httpForwarder,
   midwireUrl,
   midwireUrlWithRule,
   midwire,
   midwireFull,
   midwireWithRule,
+  midwireWithRequestRule,
   midwireAsyncHandle,
   midwireForeignRules,
   midwireOneIdleRule,

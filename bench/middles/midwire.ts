@@ -1,5 +1,5 @@
 import tls from 'node:tls'
-import { createMatch, type MessageRule, type ProxyEngine, startProxy } from '@midwire/proxy'
+import { createMatch, type MessageRule, type ProxyEngine, type RequestRule, startProxy } from '@midwire/proxy'
 import { json } from '@midwire/sdk'
 import type { Middle, Running, Upstream } from '../middle.ts'
 import { messageRule } from './message-rule.ts'
@@ -28,6 +28,25 @@ export const midwireWithRule: Middle = {
   async start(upstream) {
     const proxy = await startProxy({ codec: json(), adoptUnscoped: true, authority: upstream.authority })
     proxy.rules.add(observingRule(proxy))
+    return { url: upstream.url, stop: () => proxy.close() }
+  },
+}
+
+/** The same, with a rule that looks at every HTTP request. */
+export const midwireWithRequestRule: Middle = {
+  name: 'Midwire, request rule',
+  async start(upstream) {
+    const proxy = await startProxy({ codec: json(), adoptUnscoped: true, authority: upstream.authority })
+    proxy.rules.add<RequestRule>({
+      on: 'request',
+      start: 'onRequest',
+      scope: proxy.root,
+      at: { file: import.meta.filename, line: 1, column: 1 },
+      optional: true,
+      match: createMatch({ headers: { 'user-agent': 'bench' } }),
+      needsBody: false,
+      action: { kind: 'observe', fn: () => {} },
+    })
     return { url: upstream.url, stop: () => proxy.close() }
   },
 }
