@@ -1,5 +1,15 @@
 import type { Side } from './side.ts'
 
+/** What a codec is told about one direction of one connection, before its first byte. */
+export interface CodecDirection {
+  /** Who sends the bytes. */
+  readonly from: Side
+  /** The Sec-WebSocket-Protocol that was agreed, or ''. */
+  readonly protocol: string
+  /** As the client meant it: some protocols say in a query how they are going to be written. */
+  readonly url: string
+}
+
 /** What a codec is told about the bytes it decodes or encodes. */
 export interface CodecContext<S = unknown> {
   /** Who sends the bytes. */
@@ -38,7 +48,7 @@ export interface Codec<T = unknown, S = unknown> {
    */
   readonly stateless?: boolean
   /** Makes the state of one direction of one connection. @default undefined as state */
-  state?(direction: { readonly from: Side; readonly protocol: string }): S
+  state?(direction: CodecDirection): S
   /** @throws anything, if the bytes are not of this protocol; they then pass untouched and are journalled as undecodable. */
   decode(bytes: Uint8Array, context: CodecContext<S>): Decoded<T>
   /** A string leaves as text, bytes as binary, where there is no original whose type is kept. */

@@ -1,4 +1,4 @@
-export type { Codec, CodecContext, Decoded, DecodedMessage } from './codec.ts'
+export type { Codec, CodecContext, CodecDirection, Decoded, DecodedMessage } from './codec.ts'
 export type { Connection, ConnectionState, RawSendOptions, SendOptions } from './connection.ts'
 export type { EngineFailure, Leak, ProxyEngine, ProxyOptions } from './engine.ts'
 export { MidwireError } from './errors.ts'

@@ -41,10 +41,10 @@ function injected(event: TrafficEvent & { readonly kind: 'injected' }, { codec }
   if (to !== 'client' || !what.endsWith(' message')) return undefined
   const from = 'server'
   const binary = what.startsWith('binary')
-  const { protocol } = connection
+  const { protocol, url } = connection
   try {
     // It is whole, and no part of what the state of the stream stands for.
-    const value = codec.decode(bytes, { from, binary, protocol, state: codec.state?.({ from, protocol }) }).messages[0]?.value
+    const value = codec.decode(bytes, { from, binary, protocol, state: codec.state?.({ from, protocol, url }) }).messages[0]?.value
     const message: Message = {
       value,
       from,

@@ -2,6 +2,7 @@ export { MidwireError, pass } from '@midwire/proxy'
 export type {
   Codec,
   CodecContext,
+  CodecDirection,
   Connection,
   ConnectionState,
   ControlFrame,

@@ -12,7 +12,7 @@ const jsonCodec: Codec<unknown> = {
   decode: bytes => ({ messages: [{ value: JSON.parse(Buffer.from(bytes).toString()), bytes }], rest: Buffer.alloc(0) }),
   encode: value => JSON.stringify(value),
 }
-const context = { from: 'server', binary: false, protocol: '', state: undefined } as const
+const context = { from: 'server', binary: false, protocol: '', url: 'wss://a.test/', state: undefined } as const
 const key = 0x37fa213d
 
 /** What becomes of the text `hi` and of the binary message 01 02 03, in hex. */

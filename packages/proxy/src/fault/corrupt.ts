@@ -1,4 +1,4 @@
-import type { Codec, CodecContext } from '../codec.ts'
+import type { Codec, CodecDirection } from '../codec.ts'
 import type { Payload } from '../rule/payload.ts'
 import type { Corruption } from '../rule/verdict.ts'
 import { Opcode } from '../ws/frame.ts'
@@ -52,12 +52,12 @@ export function corrupt(how: Corruption, { bytes, binary }: Payload, key: number
  * A payload of the same type that the codec cannot decode, as close to the original as can be found; else the original cut in half.
  * The codec is asked as at the start of a connection: its state in this one is not for trying.
  */
-export function rejectedBy(codec: Codec<unknown>, { from, protocol }: CodecContext, { bytes, binary }: Payload): Uint8Array {
+export function rejectedBy(codec: Codec<unknown>, { from, protocol, url }: CodecDirection, { bytes, binary }: Payload): Uint8Array {
   const half = start(bytes, binary, Math.floor(bytes.length / 2))
   const noise = binary ? Buffer.of(0xc1, 0xc1, 0xc1) : Buffer.from('{"\u0000')
   for (const candidate of [half, start(bytes, binary, bytes.length - 1), Buffer.concat([bytes, noise]), noise]) {
     try {
-      const state = codec.state?.({ from, protocol })
+      const state = codec.state?.({ from, protocol, url })
       const { messages, rest } = codec.decode(candidate, { from, binary, protocol, state })
       // A codec that waits for more has not been given anything wrong yet.
       if (messages.length > 0 || rest.length > 0) continue

@@ -153,7 +153,7 @@ async function askRules(
         from: 'server',
         binary: false,
         protocol: protocol[0] ?? '',
-        state: engine.codec.state?.({ from: 'server', protocol: protocol[0] ?? '' }),
+        state: engine.codec.state?.({ from: 'server', protocol: protocol[0] ?? '', url: connection.url }),
       } as const
       const leg = engine.scripted.open(() => messages.map(value => engine.codec.encode(value, codec)))
       return { ...locus, link: door.replaceLink(leg) }

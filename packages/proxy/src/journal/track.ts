@@ -59,7 +59,7 @@ export class Track implements AssemblySink {
     this.#codec = codec
     this.#journal = journal
     this.#assembler = new MessageAssembler(from, { limit: messageLimit })
-    const state = codec.state?.({ from, protocol })
+    const state = codec.state?.({ from, protocol, url: connection.url })
     this.#text = Object.freeze({ from, binary: false, protocol, state })
     this.#binary = Object.freeze({ from, binary: true, protocol, state })
   }

@@ -327,7 +327,9 @@ export class Session {
 
   #breakMessage(gate: Gate, slot: Slot, how: Corruption): void {
     const payload = slot.payload ?? { bytes: slot.own, binary: slot.message.binary }
-    const rejected = rejectedBy(this.#codec, this.#legs[slot.message.from].track.context(payload.binary), payload)
+    const { from } = slot.message
+    const { protocol } = this.#legs[from].track.context(payload.binary)
+    const rejected = rejectedBy(this.#codec, { from, protocol, url: this.#connection.url }, payload)
     const broken = corrupt(how, payload, this.#key(gate.to), rejected)
     this.#outbox.range(gate.to, broken.bytes, 0, broken.bytes.length)
     slot.message.settle(broken.payload)
