@@ -3,14 +3,13 @@ import { badInput, checkFunction, checkMs } from './bad-input.ts'
 import type { ClientView } from './client-view.ts'
 import { handshakeMatch, targetMatch } from './match-input.ts'
 import type { ConnectMatch, ConnectPredicate } from './matching.ts'
+import { ownResponse } from './own-response.ts'
+import type { ResponseHeaders } from './own-response.ts'
 import type { RuleDesk } from './rule-desk.ts'
 import { RuleBuilder, ruleParts } from './rule-draft.ts'
 import type { Draft } from './rule-draft.ts'
 import { ConnectRuleHandle } from './rule-handle.ts'
 import { HandshakeHoldHandle } from './handshake-hold-handle.ts'
-
-/** Header names and their values; an array repeats the header. */
-export type ResponseHeaders = Readonly<Record<string, string | number | readonly string[]>>
 
 /** A rule on TCP connects or WebSocket handshakes, on its way to its verb. */
 export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T> {
@@ -50,10 +49,10 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T>
    * @throws MidwireError unless the status is one that ends an exchange (200 to 599)
    */
   respondWith(status: number, body?: unknown, headers?: ResponseHeaders): ConnectRuleHandle {
-    if (!Number.isInteger(status) || status < 200 || status > 599) {
-      throw badInput(`respondWith(status): expected a status from 200 to 599, got ${String(status)}`)
-    }
-    return this.#handshake({ kind: 'respondWith', status, ...responseParts(body, headers) })
+    const response = ownResponse('respondWith', status, body, headers)
+    if (!(response.body instanceof Uint8Array))
+      throw badInput('respondWith(status, body): a handshake is answered with text, bytes or JSON')
+    return this.#handshake({ kind: 'respondWith', status, body: response.body, headers: response.headers })
   }
 
   /** The upgrade is not answered until the handle lets it go, the rule is disposed or the test ends. */
@@ -120,36 +119,4 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T>
     const origin = this.desk.declare(this.draft)
     return Object.freeze({ on: 'handshake', ...rest, ...origin, match, action: Object.freeze(action) })
   }
-}
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-
-function responseParts(body: unknown, headers: ResponseHeaders = {}): { body: Uint8Array; headers: readonly string[] } {
-  if (headers === null || typeof headers !== 'object' || Array.isArray(headers)) {
-    throw badInput('respondWith(status, body, headers): expected headers as an object of names and values')
-  }
-  const flat = Object.entries(headers).flatMap(([name, value]) => {
-    if (!token.test(name)) throw badInput(`respondWith(): "${name}" is no header name (RFC 9110 §5.1)`)
-    const values = Array.isArray(value) ? value : [value]
-    return values.flatMap(text => {
-      // A line break would start another header.
-      if (/[\r\n\0]/.test(String(text))) throw badInput(`respondWith(): the value of "${name}" has a line break or NUL (RFC 9110 §5.5)`)
-      return [name, String(text)]
-    })
-  })
-  const has = (name: string): boolean => flat.some((text, index) => index % 2 === 0 && text.toLowerCase() === name)
-  const bytes = bytesOf(body)
-  if (!(body instanceof Uint8Array) && body !== undefined && body !== null && !has('content-type')) {
-    flat.push('Content-Type', typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json')
-  }
-  return { body: bytes, headers: Object.freeze(flat) }
-}
-
-function bytesOf(body: unknown): Uint8Array {
-  if (body === undefined || body === null) return new Uint8Array(0)
-  if (body instanceof Uint8Array) return body
-  if (typeof body === 'string') return Buffer.from(body)
-  const json = JSON.stringify(body)
-  if (json === undefined) throw badInput(`respondWith(status, body): expected text, bytes or a JSON value, got ${typeof body}`)
-  return Buffer.from(json)
 }
