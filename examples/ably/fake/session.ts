@@ -1,0 +1,126 @@
+import type { ConnectionDetails, ErrorInfo, ProtocolMessage } from '../protocol-message.ts'
+import type { Subscriber } from './channel.ts'
+import type { Hub } from './hub.ts'
+
+/** What carries the messages of a session to its client, for the time being. */
+export interface Carrier {
+  send(message: ProtocolMessage): void
+  end(): void
+}
+
+/** One connection of Ably's: it outlives the sockets that carry it, and is resumed by its key. */
+export class Session implements Subscriber {
+  readonly connectionId: string
+  readonly clientId: string | undefined
+  readonly wantsEcho: boolean
+  readonly #hub: Hub
+  readonly #channels = new Set<string>()
+  #carrier: Carrier | undefined
+  #keys = 0
+  #nextSerial = 0
+
+  constructor(hub: Hub, connectionId: string, query: URLSearchParams) {
+    this.#hub = hub
+    this.connectionId = connectionId
+    this.clientId = query.get('clientId') ?? undefined
+    this.wantsEcho = query.get('echo') !== 'false'
+  }
+
+  /** The session goes on over another carrier; channels are attached anew by the client. */
+  carryOver(carrier: Carrier, error?: ErrorInfo): void {
+    this.#carrier = carrier
+    for (const name of this.#channels) this.#hub.channel(name).detach(this)
+    this.#channels.clear()
+    this.#sendConnected(error)
+  }
+
+  /** A carrier is gone; the session waits to be resumed. */
+  lose(carrier: Carrier): void {
+    if (this.#carrier !== carrier) return
+    this.#carrier = undefined
+    for (const name of this.#channels) this.#hub.channel(name).detach(this)
+  }
+
+  send(message: ProtocolMessage): void {
+    this.#carrier?.send(message)
+  }
+
+  receive(message: ProtocolMessage): void {
+    const { action, channel: name = '', msgSerial = 0 } = message
+    const channel = this.#hub.channel(name)
+    switch (action) {
+      case 'HEARTBEAT':
+        this.send(message)
+        break
+      case 'ATTACH':
+        this.#channels.add(name)
+        channel.attach(this, message, true)
+        break
+      case 'DETACH':
+        this.#channels.delete(name)
+        channel.leave(this)
+        channel.detach(this)
+        this.send({ action: 'DETACHED', channel: name })
+        break
+      case 'MESSAGE':
+        this.#acknowledge(msgSerial, id => channel.publish(message.messages ?? [], { id, publisher: this }))
+        break
+      case 'PRESENCE':
+        this.#acknowledge(msgSerial, id => {
+          channel.setPresence(message.presence ?? [], id, this)
+          return []
+        })
+        break
+      case 'OBJECT':
+        this.#acknowledge(msgSerial, () => channel.operate(message.state ?? [], 'fake', this))
+        break
+      case 'SYNC':
+        channel.sync(this)
+        break
+      case 'AUTH': {
+        const error = this.#hub.access.problemWith({ token: message.auth?.accessToken })
+        if (error) this.send({ action: 'ERROR', error })
+        else this.#sendConnected()
+        break
+      }
+      case 'CLOSE':
+        this.send({ action: 'CLOSED' })
+        this.#end()
+        break
+      case 'DISCONNECT':
+        this.#carrier?.end()
+        break
+    }
+  }
+
+  /** What was sent before is acknowledged again, and done only once. */
+  #acknowledge(msgSerial: number, act: (id: string) => string[]): void {
+    const isNew = msgSerial >= this.#nextSerial
+    const serials = isNew ? act(`${this.connectionId}:${msgSerial}`) : []
+    if (isNew) this.#nextSerial = msgSerial + 1
+    this.send({ action: 'ACK', msgSerial, count: 1, res: [{ serials }] })
+  }
+
+  #sendConnected(error?: ErrorInfo): void {
+    const connectionKey = this.#hub.keyFor(this, ++this.#keys)
+    const connectionDetails: ConnectionDetails = {
+      connectionKey,
+      connectionStateTtl: 120_000,
+      maxIdleInterval: 15_000,
+      maxMessageSize: 65_536,
+      siteCode: 'fake',
+      ...(this.clientId !== undefined && { clientId: this.clientId }),
+    }
+    this.send({ action: 'CONNECTED', connectionId: this.connectionId, connectionDetails, ...(error && { error }) })
+  }
+
+  #end(): void {
+    for (const name of this.#channels) {
+      this.#hub.channel(name).detach(this)
+      this.#hub.channel(name).leave(this)
+    }
+    this.#hub.forget(this)
+    this.#carrier?.end()
+    this.#carrier = undefined
+  }
+}
