@@ -1,3 +1,4 @@
+import type { Exchange } from '../journal/traffic-event.ts'
 import type { Message } from '../message.ts'
 import type { ControlFrame, Rule } from './rule.ts'
 import { ruleLabel } from './rule-label.ts'
@@ -12,6 +13,8 @@ export class RuleRun<R extends Rule = Rule> {
   readonly #messages: Message[] = []
   readonly #held = new Set<Message>()
   readonly #heldFrames = new Set<ControlFrame>()
+  readonly #exchanges: Exchange[] = []
+  readonly #heldExchanges = new Map<Exchange, () => void>()
   readonly #listeners = new Set<() => void>()
   readonly #onDispose: () => void
   #matched = 0
@@ -60,6 +63,16 @@ export class RuleRun<R extends Rule = Rule> {
     return [...this.#heldFrames]
   }
 
+  /** The HTTP exchanges it acted on, in order. */
+  get exchanges(): readonly Exchange[] {
+    return this.#exchanges
+  }
+
+  /** The HTTP exchanges it holds now, the first held first. */
+  get heldExchanges(): readonly Exchange[] {
+    return [...this.#heldExchanges.keys()]
+  }
+
   /** True while it could still act on a match to come. */
   get canAct(): boolean {
     const { times, nth } = this.rule
@@ -79,6 +92,12 @@ export class RuleRun<R extends Rule = Rule> {
     this.#acted++
     if (message) this.#messages.push(message)
     this.#changed()
+  }
+
+  /** As `countAct`, for an HTTP exchange. */
+  countExchange(exchange: Exchange): void {
+    this.#exchanges.push(exchange)
+    this.countAct()
   }
 
   shadow(): void {
@@ -104,6 +123,24 @@ export class RuleRun<R extends Rule = Rule> {
 
   unholdFrame(frame: ControlFrame): void {
     if (this.#heldFrames.delete(frame)) this.#changed()
+  }
+
+  /** As `hold`, for an HTTP exchange; `release` is called once it may go on. */
+  holdExchange(exchange: Exchange, release: () => void): void {
+    this.#heldExchanges.set(exchange, release)
+    this.#changed()
+  }
+
+  /** It ended, and is to be held no more. */
+  unholdExchange(exchange: Exchange): void {
+    if (this.#heldExchanges.delete(exchange)) this.#changed()
+  }
+
+  /** Lets a held exchange go on; nothing happens if it is not held any more. */
+  releaseExchange(exchange: Exchange): void {
+    const release = this.#heldExchanges.get(exchange)
+    this.unholdExchange(exchange)
+    release?.()
   }
 
   /** Calls `listener` after each act, hold, release and at the disposal; returns what stops that. */
