@@ -41,6 +41,11 @@ export interface ProxyOptions {
   decisionTimeout?: number | ((rule: MessageRule) => number)
   /** Everything random draws from it. @default from the clock */
   seed?: number
+  /**
+   * What delays, latencies and timeouts of rules are measured by, and the times of the journal: 'test' follows the fake timers of a test
+   * while they are installed. @default 'real'
+   */
+  clock?: 'real' | 'test'
   /** Certificate and key of the authority that signs the leaves, in PEM. @default one made for this proxy */
   authority?: { readonly cert: string; readonly key: string }
   /** Capture this process's own connections. @default true */

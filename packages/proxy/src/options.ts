@@ -11,6 +11,7 @@ export interface ResolvedOptions {
   readonly journalLimit: number
   readonly holdLimit: number
   readonly seed: number
+  readonly clock: 'real' | 'test'
 }
 
 const known = new Set<string>([
@@ -22,6 +23,7 @@ const known = new Set<string>([
   'holdLimit',
   'decisionTimeout',
   'seed',
+  'clock',
   'authority',
   'capture',
   'adoptUnscoped',
@@ -52,16 +54,19 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
     upstream = 'real',
     journalLimit = 64 * mebibyte,
     holdLimit = 16 * mebibyte,
+    clock = 'real',
   } = options
   const { seed = Math.trunc(Date.now() % 2 ** 31) } = options
   atLeast('journalLimit', journalLimit, 0)
   atLeast('holdLimit', holdLimit, 1)
   if (!Number.isSafeInteger(seed)) throw new MidwireError('MIDWIRE_BAD_INPUT', `seed: ${String(seed)} — expected an integer`)
+  if (clock !== 'real' && clock !== 'test')
+    throw new MidwireError('MIDWIRE_BAD_INPUT', `clock: ${JSON.stringify(clock)} — expected 'real' or 'test'`)
   for (const [host, value] of Object.entries(intercept)) {
     if (typeof value !== 'boolean')
       throw new MidwireError('MIDWIRE_BAD_INPUT', `intercept[${JSON.stringify(host)}]: ${String(value)} — expected true or false`)
   }
-  return { codec, route, intercept, upstream, journalLimit, holdLimit, seed }
+  return { codec, route, intercept, upstream, journalLimit, holdLimit, seed, clock }
 }
 
 function atLeast(name: string, value: number, least: number): void {

@@ -16,6 +16,7 @@ import { HeldHandshakes } from './http/held-handshakes.ts'
 import { ScriptedUpstream } from './http/scripted-upstream.ts'
 import { authority as authorityOf } from './http/target.ts'
 import { type Clock, startClock } from './io/clock.ts'
+import { startTestClock } from './io/test-clock.ts'
 import { Connections } from './io/connections.ts'
 import { takeIn } from './io/intake.ts'
 import { OpenLegs } from './io/open-legs.ts'
@@ -48,7 +49,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<ProxyEngin
 
 class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   readonly options: ResolvedOptions
-  readonly clock: Clock = startClock()
+  readonly clock: Clock
   readonly journal: Journal
   readonly rules: RuleSet = new RuleSet()
   readonly root: Scope = new Scope('file')
@@ -75,6 +76,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
 
   constructor(options: ProxyOptions) {
     this.options = resolveOptions(options)
+    this.clock = this.options.clock === 'test' ? startTestClock() : startClock()
     const { upstream, route, journalLimit } = this.options
     this.routes = new Routes(route, upstream === 'real' || upstream === 'none' ? undefined : parseUpstream('upstream', upstream))
     this.authority = options.authority ? Authority.from(options.authority) : Authority.create()

@@ -38,13 +38,14 @@ export class ProxyControl<T = Uint8Array> {
 
   /** The part of the engine's options that is the test author's, and the ends that failures and leaks come to. */
   engineOptions(): ProxyOptions {
-    const { codec, route, intercept, upstream, seed, journalLimit } = this.#options
+    const { codec, route, intercept, upstream, seed, clock, journalLimit } = this.#options
     return {
       ...(codec && { codec }),
       ...(route && { route }),
       ...(intercept && { intercept }),
       ...(upstream !== undefined && { upstream }),
       ...(seed !== undefined && { seed }),
+      ...(clock && { clock }),
       ...(journalLimit !== undefined && { journalLimit }),
       decisionTimeout: rule => this.#decisionTime(rule),
       onFailure: failure => this.takeFailure(failure),

@@ -21,6 +21,11 @@ export interface InterceptionOptions<T = Uint8Array> {
   readonly decisionTimeout?: number
   /** All that is random draws from it. @default from the clock */
   readonly seed?: number
+  /**
+   * What delays, latencies and timeouts of rules are measured by: 'test' follows the fake timers of the test while they are installed. Waits
+   * and decisions are always given real time. @default 'real'
+   */
+  readonly clock?: 'real' | 'test'
   /** Bytes of payload that the journal keeps; over it the oldest go, never the counts. @default 64 MiB */
   readonly journalLimit?: number
 }
@@ -35,13 +40,14 @@ const known = [
   'waitTimeout',
   'decisionTimeout',
   'seed',
+  'clock',
   'journalLimit',
 ] as const satisfies readonly (keyof InterceptionOptions)[]
 
 /** @throws MidwireError MIDWIRE_BAD_INPUT on an unknown option or a value that cannot be meant, naming what would have been right */
 export function checkSettings<T>(options: InterceptionOptions<T> | undefined, what: string): void {
   checkKeys(options, known, `${what} options`)
-  const { codec, route, intercept, upstream, unusedRules, leaks, waitTimeout, decisionTimeout, seed, journalLimit } = options ?? {}
+  const { codec, route, intercept, upstream, unusedRules, leaks, waitTimeout, decisionTimeout, seed, clock, journalLimit } = options ?? {}
   if (codec !== undefined) checkCodec(codec, what)
   checkTable(route, 'string', `${what} { route }`, 'an http: or https: URL')
   for (const [host, url] of Object.entries(route ?? {})) checkUrl(url, `${what} { route: { "${host}" } }`)
@@ -52,6 +58,7 @@ export function checkSettings<T>(options: InterceptionOptions<T> | undefined, wh
   checkChoice(leaks, ['close', 'fail'], `${what} { leaks }`)
   if (waitTimeout !== undefined) checkMs(waitTimeout, `${what} { waitTimeout }`)
   if (decisionTimeout !== undefined) checkMs(decisionTimeout, `${what} { decisionTimeout }`)
+  checkChoice(clock, ['real', 'test'], `${what} { clock }`)
   if (seed !== undefined && !Number.isSafeInteger(seed)) throw badInput(`${what} { seed }: expected an integer, got ${String(seed)}`)
   if (journalLimit !== undefined && !(Number.isFinite(journalLimit) && journalLimit >= 0)) {
     throw badInput(`${what} { journalLimit }: expected a number of bytes, got ${String(journalLimit)}`)

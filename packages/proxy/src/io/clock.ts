@@ -4,7 +4,10 @@
 const { setTimeout: realSetTimeout, clearTimeout: realClearTimeout, setImmediate: realSetImmediate } = globalThis
 const realNow = performance.now.bind(performance)
 
-export type Timer = ReturnType<typeof setTimeout>
+/** What `after` returns, for `cancel`. */
+export interface Timer {
+  readonly cancel: () => void
+}
 
 export interface Clock {
   /** ms since the clock was made, with fractions; never goes back. */
@@ -15,7 +18,7 @@ export interface Clock {
 }
 
 // setTimeout turns anything longer into 1 ms.
-const longestTimeout = 2 ** 31 - 1
+export const longestTimeout: number = 2 ** 31 - 1
 
 /** A clock that starts at 0. */
 export function startClock(): Clock {
@@ -25,13 +28,14 @@ export function startClock(): Clock {
     after: (ms, fn) => {
       const timer = realSetTimeout(fn, Math.min(ms, longestTimeout))
       timer.unref()
-      return timer
+      return { cancel: () => realClearTimeout(timer) }
     },
-    cancel: timer => {
-      if (timer) realClearTimeout(timer)
-    },
+    cancel: timer => timer?.cancel(),
   }
 }
+
+/** For what must come to an end also where a test's time stands still. */
+export const realClock: Clock = startClock()
 
 /** Resolves in a later turn of the event loop, after I/O that is ready now. */
 export function laterTurn(): Promise<void> {

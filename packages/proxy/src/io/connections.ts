@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Target } from '../http/target.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { Scope } from '../scope.ts'
+import { realClock } from './clock.ts'
 import type { Clock } from './clock.ts'
 import { WireConnection } from './wire-connection.ts'
 
@@ -56,10 +57,10 @@ export class Connections {
       else if (connection.state === 'opening') connection.destroy()
     }
     const { promise: late, resolve } = Promise.withResolvers<void>()
-    const timer = this.#clock.after(farewellTime, resolve)
+    const timer = realClock.after(farewellTime, resolve)
     const closed = Promise.all(ending.map(connection => connection.closed)).then(() => {})
     await Promise.race([late, closed])
-    this.#clock.cancel(timer)
+    realClock.cancel(timer)
     for (const connection of ending) if (connection.state !== 'closed') connection.destroy()
     await closed
   }

@@ -6,6 +6,7 @@ import type { Session } from '../session/session.ts'
 import type { Input, Output } from '../session/session-io.ts'
 import { other, type Side } from '../side.ts'
 import { asError, MidwireError } from '../errors.ts'
+import { realClock } from './clock.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { Leg } from './leg.ts'
 
@@ -18,6 +19,7 @@ const writeAhead = 1024 * 1024
 export interface PumpOptions {
   readonly session: Session
   readonly legs: Readonly<Record<Side, Leg>>
+  /** What delays are measured by; what must end anyway is measured by the real one. */
   readonly clock: Clock
   /** ms that a handler may take. */
   readonly decisionTimeout: (rule: MessageRule) => number
@@ -160,17 +162,17 @@ export class Pump {
       this.#reasonsToPause[side].clear()
       this.#legs[side].stream.resume()
     }
-    this.#linger = this.#clock.after(lingerTime, () => this.destroy())
+    this.#linger = realClock.after(lingerTime, () => this.destroy())
   }
 
   #ask({ id, rule, message }: Extract<Output, { kind: 'ask' }>): void {
     if (rule.action.kind !== 'handle') throw new Error(`a ${rule.action.kind} rule was asked for a decision`)
     const { fn } = rule.action
     const timeout = this.#options.decisionTimeout(rule)
-    const timer = this.#clock.after(timeout, () => settle(undefined, neverAnswered(rule, timeout)))
+    const timer = realClock.after(timeout, () => settle(undefined, neverAnswered(rule, timeout)))
     const settle = (verdict: Verdict | undefined, error?: unknown): void => {
       if (!this.#decisions.delete(timer)) return
-      this.#clock.cancel(timer)
+      realClock.cancel(timer)
       this.push(error === undefined ? { kind: 'decision', id, verdict } : { kind: 'decision', id, verdict, error })
     }
     this.#decisions.set(timer, settle)
@@ -212,8 +214,8 @@ export class Pump {
     if (this.#over) return
     this.#over = true
     this.#clock.cancel(this.#wake)
-    this.#clock.cancel(this.#linger)
-    for (const timer of this.#decisions.keys()) this.#clock.cancel(timer)
+    realClock.cancel(this.#linger)
+    for (const timer of this.#decisions.keys()) realClock.cancel(timer)
     this.#decisions.clear()
     for (const id of [...this.#fences.keys()]) this.#fenced(id, 'the connection ended first')
     this.#options.onOver()
