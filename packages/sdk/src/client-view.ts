@@ -1,4 +1,4 @@
-import type { Connection, ConnectTarget, Exchange, HandshakeFacts, Match, TrafficEvent } from '@midwire/proxy'
+import type { Connection, ConnectTarget, Exchange, HandshakeFacts, Match, RequestFacts, TrafficEvent } from '@midwire/proxy'
 import { badInput } from './bad-input.ts'
 import { both, handshakeMatch, targetMatch } from './match-input.ts'
 import type { ConnectMatch, ConnectPredicate } from './matching.ts'
@@ -32,8 +32,7 @@ export class ClientView {
 
   /** True for a request that says of itself what the client's handshakes say. */
   coversExchange(exchange: Exchange): boolean {
-    // A request offers no subprotocol and is no attempt to open a connection.
-    return this.#know(exchange, () => ({ ...factsOf(exchange), protocol: [], attempt: 0 }))
+    return this.#know(exchange, () => factsOfRequest(exchange))
   }
 
   /** True for what happened on the client's connections, and for its requests. */
@@ -67,6 +66,19 @@ export class ClientView {
     return both(this.#match, match)
   }
 
+  /** A match on requests, for those that say of themselves what the client's handshakes say. */
+  onRequests(match: Match<RequestFacts, RequestFacts>): Match<RequestFacts, RequestFacts> {
+    const client: Match<RequestFacts, RequestFacts> = {
+      ...this.#match,
+      test: request => {
+        const facts = factsOfRequest(request)
+        return this.#match.test(facts, facts)
+      },
+      explain: request => this.#match.explain?.(factsOfRequest(request)),
+    }
+    return both(client, match)
+  }
+
   /** @throws MidwireError if the client is known by more than its host and port, which is all that there is before a byte is read */
   onTargets(match: Match<ConnectTarget, ConnectTarget>, verb: string): Match<ConnectTarget, ConnectTarget> {
     return this.#inputs.reduce((so, input) => both(targetMatch(input, verb, 'client'), so), match)
@@ -83,8 +95,20 @@ export class ClientView {
   }
 }
 
-function factsOf({ host, port, url, path, query, headers }: Connection | Exchange): Omit<HandshakeFacts, 'protocol' | 'attempt'> {
+function factsOf({
+  host,
+  port,
+  url,
+  path,
+  query,
+  headers,
+}: Connection | Exchange | RequestFacts): Omit<HandshakeFacts, 'protocol' | 'attempt'> {
   return { host, port, url, path, query, headers }
+}
+
+/** A request offers no subprotocol and is no attempt to open a connection. */
+function factsOfRequest(request: Exchange | RequestFacts): HandshakeFacts {
+  return { ...factsOf(request), protocol: [], attempt: 0 }
 }
 
 /** RFC 6455 §4.1: the subprotocols that the client speaks, in order of preference. */

@@ -1,4 +1,4 @@
-import type { ControlFrame, Exchange, HandshakeFacts, Message } from '@midwire/proxy'
+import type { ControlFrame, Exchange, HandshakeFacts, Message, RequestFacts } from '@midwire/proxy'
 
 /** vitest's and jest's `expect.any(String)`, `expect.objectContaining(…)` and the like. */
 export interface AsymmetricMatcher {
@@ -61,21 +61,41 @@ export interface ConnectMatch {
 /** True for the handshakes that are meant. */
 export type ConnectPredicate = (handshake: HandshakeFacts) => boolean
 
-/** Which HTTP exchanges. */
+/** A `URLPattern`: the runtime's own (Node 23.8 and later have one) or a package's. */
+export interface UrlPattern {
+  test(input: string): boolean
+  readonly protocol: string
+  readonly hostname: string
+  readonly port: string
+  readonly pathname: string
+  readonly search: string
+}
+
+/** Which HTTP requests. */
 export interface RequestMatch {
   readonly method?: TextMatch
   readonly host?: TextMatch
   readonly port?: number | AsymmetricMatcher
-  readonly url?: TextMatch
-  readonly path?: TextMatch
+  /** A string is the whole URL, with its query. */
+  readonly url?: TextMatch | UrlPattern
+  /** A string is the whole path, without its query. */
+  readonly path?: TextMatch | UrlPattern
   readonly query?: Fields
   /** Names in any case. */
   readonly headers?: Fields
+  /** A deep part of its JSON, or a string or pattern for its text. */
+  readonly body?: Anything
 }
 
-export interface ResponseMatch extends RequestMatch {
+/** Which HTTP responses: by the request that they answer, and by what they are. */
+export interface ResponseMatch extends Omit<RequestMatch, 'body'> {
   readonly status?: number | AsymmetricMatcher
+  /** Of the response: a deep part of its JSON, or a string or pattern for its text. */
+  readonly body?: Anything
 }
+
+/** True for the requests that are meant. */
+export type RequestFactsPredicate = (request: RequestFacts) => boolean
 
 export type RequestPredicate = (exchange: Exchange) => boolean
 

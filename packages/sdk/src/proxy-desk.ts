@@ -38,9 +38,15 @@ export function ruleDesk(desk: ProxyDesk, client: ClientView | undefined): RuleD
       return client?.onConnections(match) ?? match
     },
     watchFor(rule, match, fn) {
-      const run = desk.stateOf(rule.scope).runs.find(one => one.rule === rule)
+      const run = runOf(desk, rule)
       if (run) watchFor(desk, rule, run, match, fn)
     },
+    addBeside(rule, beside) {
+      const added = desk.engine().rules.add(beside)
+      whenDisposed(runOf(desk, rule), () => added.dispose())
+    },
+    whenDisposed: (rule, fn) => whenDisposed(runOf(desk, rule), fn),
+    note: (scope, text) => void desk.stateOf(scope).notes.push(text),
     waitForRule: (run, count, look, options) => awaitRule(desk, run, count, look, options),
     heldBy: rule => desk.engine().heldBy(rule),
     releaseHandshake: connection => desk.engine().releaseHandshake(connection),
@@ -69,10 +75,18 @@ function watchFor(desk: ProxyDesk, rule: Rule, run: RuleRun, match: Match<unknow
     action: { kind: 'observe', fn: (_value, message) => fn(message) },
     then: [],
   })
-  const stop = run.onChange(() => {
+  whenDisposed(run, () => watcher.dispose())
+}
+
+function runOf(desk: ProxyDesk, rule: Rule): RuleRun | undefined {
+  return desk.stateOf(rule.scope).runs.find(one => one.rule === rule)
+}
+
+function whenDisposed(run: RuleRun | undefined, fn: () => void): void {
+  const stop = run?.onChange(() => {
     if (!run.disposed) return
-    stop()
-    watcher.dispose()
+    stop?.()
+    fn()
   })
 }
 

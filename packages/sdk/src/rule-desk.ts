@@ -12,6 +12,12 @@ export interface RuleDesk {
   messageMatch(input: unknown): Match<unknown, Message>
   /** Calls `fn` for every message that matches `match`, as long as `rule` lives and before `rule` is asked; nobody else sees it. */
   watchFor(rule: Rule, match: Match<unknown, Message>, fn: (message: Message) => void): void
+  /** Makes `beside` live before `rule`, for as long as that lives; nobody else sees it. */
+  addBeside(rule: Rule, beside: Rule): void
+  /** Calls `fn` once the rule is withdrawn, or its scope has ended. */
+  whenDisposed(rule: Rule, fn: () => void): void
+  /** A line for the transcript of a test that fails. */
+  note(scope: Scope, text: string): void
   /** Resolves with what `check` finds once the rule has acted `count` times. @throws MidwireError MIDWIRE_UNMET */
   waitForRule<T>(run: RuleRun, count: number, check: () => T | undefined, options: HitOptions | undefined): Promise<T>
   heldBy(rule: HandshakeRule): readonly Connection[]

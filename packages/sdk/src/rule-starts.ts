@@ -5,11 +5,27 @@ import type { ClientView } from './client-view.ts'
 import { ConnectRuleBuilder } from './connect-rule-builder.ts'
 import { CloseRuleBuilder, ControlRuleBuilder } from './control-rule-builder.ts'
 import type { ControlSubject } from './control-rule-builder.ts'
+import { addHandlers } from './handlers-rule.ts'
 import { connectKeys, factsMatch, matchOf } from './match-input.ts'
-import type { CloseFrameMatch, ConnectMatch, ConnectPredicate, ControlPredicate, MessageMatch, PingMatch } from './matching.ts'
+import type {
+  CloseFrameMatch,
+  ConnectMatch,
+  ConnectPredicate,
+  ControlPredicate,
+  MessageMatch,
+  PingMatch,
+  RequestFactsPredicate,
+  RequestMatch,
+} from './matching.ts'
 import { MessageRuleBuilder } from './message-rule-builder.ts'
+import { checkHandlers, handlersMatch } from './msw-handlers.ts'
+import type { MswRequestHandler } from './msw-handlers.ts'
 import { ruleDesk } from './proxy-desk.ts'
 import type { ProxyDesk } from './proxy-desk.ts'
+import { checkRequestOptions, requestMatch } from './request-match.ts'
+import type { RequestMatchOptions } from './request-match.ts'
+import { RequestRuleBuilder } from './request-rule-builder.ts'
+import type { RequestRuleHandle } from './request-rule-handle.ts'
 import type { RuleDesk } from './rule-desk.ts'
 import type { Draft, Lineage } from './rule-draft.ts'
 import { callSite } from './source-line.ts'
@@ -33,6 +49,29 @@ export abstract class RuleStarts<T> {
     factsMatch(match, connectKeys, 'onConnect(match)')
     draft.lineage.begin()
     return new ConnectRuleBuilder<T>(this.ruleDesk, match, draft, this.view)
+  }
+
+  /** A rule on HTTP requests; upgrades to WebSockets are met by `onConnect`. */
+  onRequest(match?: RequestMatch | RequestFactsPredicate, options?: RequestMatchOptions): RequestRuleBuilder<T> {
+    const draft = this.draft('onRequest')
+    checkRequestOptions(options)
+    const subject = requestMatch(match, options?.body)
+    const narrowed = this.view?.onRequests(subject.match) ?? subject.match
+    draft.lineage.begin()
+    return new RequestRuleBuilder<T>(this.ruleDesk, { ...subject, match: narrowed }, draft)
+  }
+
+  /**
+   * Answers HTTP requests with handlers of msw, as they are; they are asked in their order, the newest `use` first, and live as long as
+   * the test or block.
+   *
+   * @throws MidwireError MIDWIRE_BAD_INPUT unless they are handlers of msw 3 for requests
+   */
+  use(...handlers: readonly MswRequestHandler[]): RequestRuleHandle {
+    const draft = this.draft('use')
+    checkHandlers(handlers)
+    const match = handlersMatch(handlers)
+    return addHandlers(this.ruleDesk, handlers, this.view?.onRequests(match) ?? match, draft)
   }
 
   /** A rule on what clients send. */
