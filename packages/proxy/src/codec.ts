@@ -10,6 +10,12 @@ export interface CodecDirection {
   readonly url: string
 }
 
+/** The same, for a codec that keeps a state. */
+export interface CodecStateDirection<S = unknown> extends CodecDirection {
+  /** The state of the client's direction, for the one of the server that depends on it. */
+  readonly peer?: S | undefined
+}
+
 /** What a codec is told about the bytes it decodes or encodes. */
 export interface CodecContext<S = unknown> {
   /** Who sends the bytes. */
@@ -22,14 +28,40 @@ export interface CodecContext<S = unknown> {
   readonly state: S
 }
 
+/** The payload of one of the WebSocket messages that carried a message together. */
+export interface CodecFrame {
+  /** In bytes. */
+  readonly size: number
+  readonly binary: boolean
+}
+
 /** One message within what was decoded, with the very bytes that carried it. */
 export interface DecodedMessage<T> {
   readonly value: T
   readonly bytes: Uint8Array
+  /**
+   * How `bytes` were spread over WebSocket messages, for protocols to which that matters: so it leaves where it cannot leave as it came.
+   *
+   * @default it may leave in one, together with others
+   */
+  readonly frames?: readonly CodecFrame[]
+  readonly undecodable?: undefined
 }
 
+/** A part of what was decoded that is no message: it passes untouched, and is journalled with the reason. */
+export interface UndecodedMessage {
+  /** Why. */
+  readonly undecodable: string
+  readonly bytes: Uint8Array
+  readonly value?: undefined
+  readonly frames?: never
+}
+
+/** What a value leaves as: text, bytes, or several WebSocket messages. */
+export type Encoded = string | Uint8Array | readonly (string | Uint8Array)[]
+
 export interface Decoded<T> {
-  readonly messages: readonly DecodedMessage<T>[]
+  readonly messages: readonly (DecodedMessage<T> | UndecodedMessage)[]
   /** Bytes of a message that has not fully arrived; they are put in front of the next call's input. */
   readonly rest: Uint8Array
 }
@@ -48,9 +80,18 @@ export interface Codec<T = unknown, S = unknown> {
    */
   readonly stateless?: boolean
   /** Makes the state of one direction of one connection. @default undefined as state */
-  state?(direction: CodecDirection): S
+  state?(direction: CodecStateDirection<S>): S
   /** @throws anything, if the bytes are not of this protocol; they then pass untouched and are journalled as undecodable. */
   decode(bytes: Uint8Array, context: CodecContext<S>): Decoded<T>
-  /** A string leaves as text, bytes as binary, where there is no original whose type is kept. */
-  encode(value: T, context: CodecContext<S>): Uint8Array | string
+  /**
+   * What the value leaves as. A string leaves as text, bytes as binary, where there is no original whose type is kept. In an array each
+   * leaves in a WebSocket message of its own, strings always as text and bytes always as binary.
+   */
+  encode(value: T, context: CodecContext<S>): Encoded
+  /**
+   * Puts messages into one payload again, where others of it were dropped, changed or held back.
+   *
+   * @default one after the other
+   */
+  pack?(messages: readonly Uint8Array[], context: CodecContext<S>): Uint8Array
 }

@@ -1,4 +1,14 @@
-export type { Codec, CodecContext, CodecDirection, Decoded, DecodedMessage } from './codec.ts'
+export type {
+  Codec,
+  CodecContext,
+  CodecDirection,
+  CodecFrame,
+  CodecStateDirection,
+  Decoded,
+  DecodedMessage,
+  Encoded,
+  UndecodedMessage,
+} from './codec.ts'
 export type { Connection, ConnectionState, RawSendOptions, SendOptions } from './connection.ts'
 export type { EngineFailure, Leak, ProxyEngine, ProxyOptions } from './engine.ts'
 export { MidwireError } from './errors.ts'

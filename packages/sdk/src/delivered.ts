@@ -44,7 +44,10 @@ function injected(event: TrafficEvent & { readonly kind: 'injected' }, { codec }
   const { protocol, url } = connection
   try {
     // It is whole, and no part of what the state of the stream stands for.
-    const value = codec.decode(bytes, { from, binary, protocol, state: codec.state?.({ from, protocol, url }) }).messages[0]?.value
+    const isKnown = codec.stateless !== true && 'value' in event
+    const decode = (): unknown =>
+      codec.decode(bytes, { from, binary, protocol, state: codec.state?.({ from, protocol, url }) }).messages[0]?.value
+    const value = isKnown ? event.value : decode()
     const message: Message = {
       value,
       from,

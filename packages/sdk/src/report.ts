@@ -129,7 +129,7 @@ function connectionLine(event: TrafficEvent, at: number, engine: ProxyEngine): T
 }
 
 function injectedLine(
-  { to, what, bytes, connection }: TrafficEvent & { kind: 'injected' },
+  { to, what, bytes, connection, ...rest }: TrafficEvent & { kind: 'injected' },
   at: number,
   { codec }: ProxyEngine,
 ): TranscriptLine {
@@ -138,6 +138,7 @@ function injectedLine(
   const context = { from: other(to), binary: what.startsWith('binary'), protocol: connection.protocol, state: undefined }
   // A codec with a state has a history of its own that this message is no part of.
   const values = codec.stateless && readSafely(() => codec.decode(bytes, context).messages.map(message => describeValue(message.value)))
+  if (!codec.stateless && 'value' in rest) return { ...line, bytes: bytes.byteLength, summary: describeValue(rest.value) }
   // What was sent past the codec is shown as it is.
   const text = what.startsWith('text') ? describeValue(Buffer.from(bytes).toString('utf8')) : ''
   return { ...line, bytes: bytes.byteLength, summary: values ? values.join(', ') : text }

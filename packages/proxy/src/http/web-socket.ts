@@ -155,7 +155,7 @@ async function askRules(
         protocol: protocol[0] ?? '',
         state: engine.codec.state?.({ from: 'server', protocol: protocol[0] ?? '', url: connection.url }),
       } as const
-      const leg = engine.scripted.open(() => messages.map(value => engine.codec.encode(value, codec)))
+      const leg = engine.scripted.open(() => messages.flatMap(value => engine.codec.encode(value, codec)))
       return { ...locus, link: door.replaceLink(leg) }
     }
     case 'rewrite':

@@ -1,6 +1,8 @@
 import type { Connection } from '../connection.ts'
+import type { CodecFrame } from '../codec.ts'
 import { MidwireError } from '../errors.ts'
 import type { Message } from '../message.ts'
+import { copyValue } from '../rule/copy-value.ts'
 import type { Verdict } from '../rule/verdict.ts'
 import type { Side } from '../side.ts'
 import { eventsPerRecord } from './record.ts'
@@ -40,6 +42,7 @@ export class JournalledMessage implements Message {
   #size = 0
   #value: unknown = undefined
   #bytes: Uint8Array | undefined
+  #frames: readonly CodecFrame[] | undefined
   #undecodable: string | undefined
   #state: 'pending' | 'untouched' | 'written' | 'withheld' = 'pending'
   #evicted = false
@@ -60,9 +63,10 @@ export class JournalledMessage implements Message {
   }
 
   /** Gives it what was decoded. */
-  fill(value: unknown, bytes: Uint8Array): void {
+  fill(value: unknown, bytes: Uint8Array, frames: readonly CodecFrame[] | undefined): void {
     this.#value = value
     this.#bytes = bytes
+    this.#frames = frames
   }
 
   /** Tells where in its record its bytes are, so that it need not keep them. */
@@ -121,6 +125,11 @@ export class JournalledMessage implements Message {
     return this.#bytes
   }
 
+  /** How its bytes were spread over WebSocket messages, where the codec says that it matters. */
+  get frames(): readonly CodecFrame[] | undefined {
+    return this.#frames
+  }
+
   get text(): string {
     const { buffer, byteOffset, byteLength } = this.bytes
     return Buffer.from(buffer, byteOffset, byteLength).toString('utf8')
@@ -128,7 +137,7 @@ export class JournalledMessage implements Message {
 
   /** A value that nobody else has, for a patch to change. */
   get freshValue(): unknown {
-    return this.#renewable ? this.#source.decodeAgain(this.bytes, this.binary) : structuredClone(this.value)
+    return this.#renewable ? this.#source.decodeAgain(this.bytes, this.binary) : copyValue(this.value)
   }
 
   /** True once its payload has left the journal. */

@@ -20,6 +20,8 @@ export interface TrackOptions {
   readonly journal: Journal
   /** Bytes that a message may have, also inflated; a larger one has no value. */
   readonly messageLimit: number
+  /** The client's, for that of the server. */
+  readonly peer?: Track | undefined
 }
 
 const empty: Uint8Array = Buffer.alloc(0)
@@ -52,14 +54,14 @@ export class Track implements AssemblySink {
   #letters = ''
   #controls: ControlFrame[] = []
 
-  constructor({ connection, from, codec, protocol, journal, messageLimit }: TrackOptions) {
+  constructor({ connection, from, codec, protocol, journal, messageLimit, peer }: TrackOptions) {
     this.connection = connection
     this.from = from
     this.stateful = codec.stateless !== true
     this.#codec = codec
     this.#journal = journal
     this.#assembler = new MessageAssembler(from, { limit: messageLimit })
-    const state = codec.state?.({ from, protocol, url: connection.url })
+    const state = codec.state?.({ from, protocol, url: connection.url, ...(peer && { peer: peer.context(true).state }) })
     this.#text = Object.freeze({ from, binary: false, protocol, state })
     this.#binary = Object.freeze({ from, binary: true, protocol, state })
   }
@@ -166,9 +168,11 @@ export class Track implements AssemblySink {
     const { messages, rest } = decoded
     this.#rest = rest
     const renewable = !this.stateful && messages.length === 1
-    for (const { value, bytes } of messages) {
+    for (const part of messages) {
+      const { bytes } = part
       const message = this.#found(binary, end, renewable)
-      message.fill(value, bytes)
+      if (part.undecodable === undefined) message.fill(part.value, bytes, part.frames)
+      else message.fail(`${this.#codec.name}: ${part.undecodable}`, bytes)
       if (bytes === payload && this.#assembler.direct) message.locate(end - bytes.length, bytes.length)
       else this.#locate(message, bytes)
       this.#settle(message)
@@ -184,7 +188,12 @@ export class Track implements AssemblySink {
   /** The contract of Codec: the bytes of the messages and the rest make up the input. */
   #check({ messages, rest }: Decoded<unknown>, input: Uint8Array): void {
     let size = rest.length
-    for (const { bytes } of messages) size += bytes.length
+    for (const { bytes, frames } of messages) {
+      size += bytes.length
+      const framed = frames?.reduce((sum, frame) => sum + frame.size, 0) ?? bytes.length
+      if (framed !== bytes.length)
+        throw new MidwireError('MIDWIRE_CODEC', `decode gives a message of ${bytes.length} bytes frames of ${framed} bytes together`)
+    }
     if (size !== input.length) {
       throw new MidwireError(
         'MIDWIRE_CODEC',

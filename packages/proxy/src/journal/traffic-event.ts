@@ -77,6 +77,8 @@ export type TrafficEvent =
       readonly to: Side
       readonly what: string
       readonly bytes: Uint8Array
+      /** What the bytes were encoded from; absent where they were given as they are. */
+      readonly value?: unknown
     })
   | (EventBase & { readonly kind: 'request'; readonly exchange: Exchange })
   | (EventBase & { readonly kind: 'response'; readonly exchange: Exchange })

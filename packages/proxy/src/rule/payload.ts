@@ -1,11 +1,15 @@
 import { isUtf8 } from 'node:buffer'
-import type { Codec, CodecContext } from '../codec.ts'
+import type { Codec, CodecContext, CodecFrame } from '../codec.ts'
 import { messageOf, MidwireError } from '../errors.ts'
 
 /** What one message carries on the wire: text or binary (RFC 6455 §5.6). */
 export interface Payload {
   readonly bytes: Uint8Array
   readonly binary: boolean
+  /** The WebSocket messages that carry it, where it takes more than one; together their bytes are `bytes`. */
+  readonly parts?: readonly Payload[]
+  /** What it was encoded from. */
+  readonly value?: unknown
 }
 
 /**
@@ -25,14 +29,37 @@ export function encodePayload(
   } catch (error) {
     throw new MidwireError('MIDWIRE_CODEC', `codec ${codec.name} could not encode the value: ${messageOf(error)}`, { cause: error })
   }
-  if (typeof encoded === 'string') return { bytes: textBytes(encoded), binary: original?.binary ?? false }
-  if (!(encoded instanceof Uint8Array)) {
-    throw new MidwireError(
-      'MIDWIRE_CODEC',
-      `codec ${codec.name} encoded a value as ${encoded === null ? 'null' : typeof encoded}, expected a string or bytes`,
-    )
+  if (Array.isArray(encoded) && encoded.length > 0)
+    return { ...joined(encoded.map(part => onePayload(codec, part, typeof part !== 'string'))), value }
+  return { ...onePayload(codec, encoded, original?.binary ?? typeof encoded !== 'string'), value }
+}
+
+/** The bytes that carried a message, as they may leave again: cut into frames where that matters, from the end if not all of them are there. */
+export function originalPayload(bytes: Uint8Array, binary: boolean, frames: readonly CodecFrame[] | undefined): Payload {
+  if (frames === undefined) return { bytes, binary }
+  const parts: Payload[] = []
+  let end = bytes.length
+  for (const frame of frames.toReversed()) {
+    const start = Math.max(0, end - frame.size)
+    parts.unshift({ bytes: bytes.subarray(start, end), binary: frame.binary })
+    end = start
+    if (start === 0) break
   }
-  const binary = original?.binary ?? true
+  return joined(parts)
+}
+
+function joined(parts: readonly Payload[]): Payload {
+  const [only] = parts
+  if (parts.length === 1 && only) return only
+  return { bytes: Buffer.concat(parts.map(({ bytes }) => bytes)), binary: parts.at(-1)?.binary ?? true, parts }
+}
+
+function onePayload(codec: Codec<unknown>, encoded: unknown, binary: boolean): Payload {
+  if (typeof encoded === 'string') return { bytes: textBytes(encoded), binary }
+  if (!(encoded instanceof Uint8Array)) {
+    const what = encoded === null ? 'null' : Array.isArray(encoded) ? 'an empty array' : typeof encoded
+    throw new MidwireError('MIDWIRE_CODEC', `codec ${codec.name} encoded a value as ${what}, expected a string, bytes, or an array of them`)
+  }
   // RFC 6455 §8.1: a receiver must fail the connection on text that is not UTF-8
   if (!binary && !isUtf8(encoded))
     throw new MidwireError('MIDWIRE_CODEC', `codec ${codec.name} encoded a text message as bytes that are not UTF-8`)

@@ -1,3 +1,4 @@
+import { originalPayload } from '../rule/payload.ts'
 import type { Payload } from '../rule/payload.ts'
 import type { Batch, Slot } from './element.ts'
 import type { Gate, GateHost, Progress } from './gate.ts'
@@ -67,7 +68,7 @@ export class BatchWriter {
         flush()
         this.#host.breakMessage(this.#gate, slot, slot.broken)
       } else {
-        if (run[0] && isBinary(run[0]) !== isBinary(slot)) flush()
+        if (run[0] && (isBinary(run[0]) !== isBinary(slot) || standsAlone(run[0]) || standsAlone(slot))) flush()
         run.push(slot)
       }
       if (slot.then.length > 0) {
@@ -79,9 +80,16 @@ export class BatchWriter {
   }
 
   #writeRun(run: readonly Slot[], compressed: boolean): void {
-    const parts = run.map(slot => slot.payload?.bytes ?? slot.own)
-    const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
-    this.#writeFrame({ bytes, binary: isBinary(run[0]!) }, compressed)
+    const [first] = run
+    const alone = run.length === 1 && first ? payloadOf(first) : undefined
+    if (alone?.parts) this.#writeFrame(alone, compressed)
+    else {
+      const bytes = this.#host.pack(
+        run.map(slot => slot.payload?.bytes ?? slot.own),
+        run[0]!.message,
+      )
+      this.#writeFrame({ bytes, binary: isBinary(run[0]!) }, compressed)
+    }
     for (const { message, payload } of run) {
       if (payload) message.settle(payload.bytes)
       else message.passed()
@@ -114,6 +122,16 @@ export class BatchWriter {
 
 function isTouched(slot: Slot): boolean {
   return slot.payload !== undefined || slot.broken !== undefined || slot.state === 'dropped' || slot.state === 'aside'
+}
+
+/** What it leaves as: what a rule has put in its place, or itself. */
+export function payloadOf({ payload, own, message }: Slot): Payload {
+  return payload ?? originalPayload(own, message.binary, message.frames)
+}
+
+/** No other message may share its frames. */
+function standsAlone({ payload, message }: Slot): boolean {
+  return (payload ? payload.parts : message.frames) !== undefined
 }
 
 function isBinary(slot: Slot): boolean {

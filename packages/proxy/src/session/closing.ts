@@ -21,7 +21,7 @@ export interface ClosingHost {
 
 /** What a session itself tells the journal. */
 export type SessionEvent =
-  | { readonly kind: 'injected'; readonly to: Side; readonly what: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'injected'; readonly to: Side; readonly what: string; readonly bytes: Uint8Array; readonly value?: unknown }
   | { readonly kind: 'note'; readonly text: string }
   | { readonly kind: 'end'; readonly from: Side; readonly how: 'fin' | 'rst' }
 

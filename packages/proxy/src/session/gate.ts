@@ -19,6 +19,8 @@ export interface GateHost {
   readonly over: boolean
   /** A whole message as one frame for `to`, compressed and masked as that takes. */
   frame(to: Side, payload: Payload, compressed: boolean): Buffer
+  /** Messages of one direction as one payload; `like` is one of them. */
+  pack(messages: readonly Uint8Array[], like: Message): Uint8Array
   /** Does what rules want done right after a message, at a message boundary of `gate`. */
   carryOut(gate: Gate, slot: Slot): void
   /** Writes a message broken in this way, at a message boundary of `gate`. */
@@ -27,7 +29,7 @@ export interface GateHost {
   fenceFailed(to: Side, id: number, problem: string): void
   closeWritten(gate: Gate, own: boolean): void
   endReached(gate: Gate, how: 'fin' | 'rst'): void
-  injected(to: Side, what: string, bytes: Uint8Array): void
+  injected(to: Side, what: string, payload: Payload): void
   note(text: string): void
 }
 
@@ -162,7 +164,7 @@ export class Gate {
     const obstacle = this.#obstacle()
     if (obstacle) return this.#host.note(`a message to the ${this.to} was not sent: ${obstacle}`)
     this.#outbox.range(this.to, frame, 0, frame.length)
-    this.#host.injected(this.to, payload.binary ? 'binary message' : 'text message', payload.bytes)
+    this.#host.injected(this.to, payload.binary ? 'binary message' : 'text message', payload)
   }
 
   /** Writes a close frame of our own here and now, unless one has gone before; what waits is discarded. */

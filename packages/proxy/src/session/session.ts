@@ -6,6 +6,8 @@ import type { Journal } from '../journal/journal.ts'
 import { JournalledMessage } from '../journal/journalled-message.ts'
 import { Track } from '../journal/track.ts'
 import { isVerdict } from '../rule/judge.ts'
+import type { Message } from '../message.ts'
+import { copyValue } from '../rule/copy-value.ts'
 import { encodePayload } from '../rule/payload.ts'
 import type { Payload } from '../rule/payload.ts'
 import type { MessageRule } from '../rule/rule.ts'
@@ -20,6 +22,7 @@ import { Opcode } from '../ws/frame.ts'
 import { closePayload, writeFrame } from '../ws/frame-writer.ts'
 import type { DeflateAgreement } from '../ws/handshake.ts'
 import type { Batch, Slot } from './element.ts'
+import { payloadOf } from './batch-writer.ts'
 import { Gate } from './gate.ts'
 import type { GateHost } from './gate.ts'
 import { Lane } from './lane.ts'
@@ -92,8 +95,9 @@ export class Session {
     this.#holdLimit = holdLimit
     const host = this.#host()
     const gates = { client: new Gate('client', host, this.#outbox), server: new Gate('server', host, this.#outbox) }
-    const leg = (side: Side): Leg => {
-      const track = new Track({ connection, from: side, codec, protocol: options.protocol ?? connection.protocol, journal, messageLimit })
+    const leg = (side: Side, peer?: Track): Leg => {
+      const protocol = options.protocol ?? connection.protocol
+      const track = new Track({ connection, from: side, codec, protocol, journal, messageLimit, peer })
       const lane = new Lane({
         from: side,
         connection,
@@ -118,7 +122,8 @@ export class Session {
         silent: undefined,
       }
     }
-    this.#legs = { client: leg('client'), server: leg('server') }
+    const client = leg('client')
+    this.#legs = { client, server: leg('server', client.track) }
     this.#closing = new Closing(this.#closingHost(), this.#outbox, closeTimeout)
     this.#bothLegs = [this.#legs.client, this.#legs.server]
   }
@@ -219,9 +224,11 @@ export class Session {
       carryOut: (gate, slot) => this.#carryOut(gate, slot),
       closeWritten: (gate, own) => this.#closing.written(this.#legs[gate.to], own),
       endReached: (gate, how) => this.#closing.endLeg(this.#legs[gate.to], how),
-      injected: (to, what, bytes) => this.#event({ kind: 'injected', to, what, bytes }),
+      injected: (to, what, { bytes, ...rest }) =>
+        this.#event({ kind: 'injected', to, what, bytes, ...('value' in rest && { value: rest.value }) }),
+      pack: (messages, like) => this.#pack(messages, like),
       note: text => this.#event({ kind: 'note', text }),
-      freshValue: message => (message instanceof JournalledMessage ? message.freshValue : structuredClone(message.value)),
+      freshValue: message => (message instanceof JournalledMessage ? message.freshValue : copyValue(message.value)),
       encode: (value, original) => encodePayload(this.#codec, value, this.#legs[original.from].track.context(original.binary), original),
       failed: (run, message, error) => this.#outbox.push({ kind: 'fail', rule: run.rule, error, message }),
       closeArrived: from => this.#closing.arrived(this.#legs[from]),
@@ -281,12 +288,19 @@ export class Session {
     }
   }
 
-  #frame(to: Side, { bytes, binary }: Payload, compressed: boolean): Buffer {
+  #frame(to: Side, { bytes, binary, parts }: Payload, compressed: boolean): Buffer {
+    if (parts) return Buffer.concat(parts.map(part => this.#frame(to, part, compressed)))
     const windowBits = (to === 'server' ? this.#deflate.clientWindowBits : this.#deflate.serverWindowBits) ?? 15
     // zlib has no raw window of 8 bits; a message need not be compressed (RFC 7692 §6)
     const rsv1 = compressed && windowBits >= 9
     const payload = rsv1 ? deflate(bytes, windowBits) : bytes
     return writeFrame({ opcode: binary ? Opcode.binary : Opcode.text, payload, rsv1, key: this.#key(to) })
+  }
+
+  #pack(messages: readonly Uint8Array[], { from, binary }: Message): Uint8Array {
+    const [only] = messages
+    if (this.#codec.pack) return this.#codec.pack(messages, this.#legs[from].track.context(binary))
+    return messages.length === 1 && only ? only : Buffer.concat(messages)
   }
 
   /** RFC 6455 §5.3: a fresh key for every frame that a client sends. */
@@ -326,7 +340,7 @@ export class Session {
   }
 
   #breakMessage(gate: Gate, slot: Slot, how: Corruption): void {
-    const payload = slot.payload ?? { bytes: slot.own, binary: slot.message.binary }
+    const payload = payloadOf(slot)
     const { from } = slot.message
     const { protocol } = this.#legs[from].track.context(payload.binary)
     const rejected = rejectedBy(this.#codec, { from, protocol, url: this.#connection.url }, payload)
@@ -343,7 +357,7 @@ export class Session {
           this.#followWith(gate, slot, step.to, step.value)
           break
         case 'repeat': {
-          const payload = slot.payload ?? { bytes: slot.own, binary: slot.message.binary }
+          const payload = payloadOf(slot)
           for (let n = 0; n < step.times; n++) gate.inject(this.#frame(gate.to, payload, this.#deflate.deflate), payload)
           break
         }

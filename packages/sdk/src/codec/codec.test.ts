@@ -10,7 +10,7 @@ const context: CodecContext = { from: 'client', binary: false, protocol: '', sta
 
 function roundTrip<T>(codec: Codec<T>, value: T): T | undefined {
   const encoded = codec.encode(value, context)
-  const bytes = typeof encoded === 'string' ? Buffer.from(encoded) : encoded
+  const bytes = new Uint8Array(Buffer.concat([encoded].flat().map(part => (typeof part === 'string' ? Buffer.from(part) : part))))
   const { messages, rest } = codec.decode(bytes, context)
   expect(messages.map(message => message.bytes)).toEqual([bytes])
   expect(rest.byteLength).toBe(0)
