@@ -8,7 +8,6 @@ import { other, type Side } from '../side.ts'
 import { asError, MidwireError } from '../errors.ts'
 import { realClock } from './clock.ts'
 import type { Clock, Timer } from './clock.ts'
-import type { Leg } from './leg.ts'
 
 /** ms that both legs get to answer our FIN before they are destroyed; a destroy with unread bytes would send RST instead. */
 const lingerTime = 1000
@@ -16,9 +15,31 @@ const lingerTime = 1000
 /** Bytes that may wait for a slow receiver before its sender is paused: a pause for each chunk would cost more than it saves. */
 const writeAhead = 1024 * 1024
 
+/** One side of what is pumped: a socket, or what stands for one. */
+export interface PumpLeg {
+  readonly stream: PumpStream
+  readonly wasReset: boolean
+  readonly closed: boolean
+  end(): void
+  reset(): void
+  destroy(): void
+  /** A place in what came from the other side was reached. */
+  mark?(id: number): void
+}
+
+export interface PumpStream {
+  readonly writable: boolean
+  readonly writableLength: number
+  on(event: 'data', listener: (bytes: Buffer) => void): unknown
+  on(event: 'end' | 'drain' | 'close', listener: () => void): unknown
+  write(bytes: Uint8Array): boolean
+  pause(): unknown
+  resume(): unknown
+}
+
 export interface PumpOptions {
   readonly session: Session
-  readonly legs: Readonly<Record<Side, Leg>>
+  readonly legs: Readonly<Record<Side, PumpLeg>>
   /** What delays are measured by; what must end anyway is measured by the real one. */
   readonly clock: Clock
   /** ms that a handler may take. */
@@ -37,7 +58,7 @@ type Unstamped = Input extends infer I ? (I extends Input ? Omit<I, 'at'> : neve
 /** Sockets and clock on one side, `session.handle` on the other. */
 export class Pump {
   readonly #session: Session
-  readonly #legs: Readonly<Record<Side, Leg>>
+  readonly #legs: Readonly<Record<Side, PumpLeg>>
   readonly #options: PumpOptions
   readonly #clock: Clock
   #next: Input | undefined
@@ -126,6 +147,8 @@ export class Pump {
         if (stream.writable && !stream.write(output.bytes) && stream.writableLength > writeAhead) this.#stop(other(output.to), 'drain')
         return
       }
+      case 'mark':
+        return this.#legs[output.to].mark?.(output.id)
       case 'end':
         return this.#end(output.to, output.how)
       case 'wake':

@@ -110,6 +110,8 @@ export type Element =
   | { readonly kind: 'injected'; readonly frame: Buffer; readonly payload: Payload }
   /** `own`: Midwire's, not the peer's. */
   | { readonly kind: 'close'; readonly frame: Buffer; readonly own: boolean; readonly pause?: Pause | undefined }
+  /** A place between what one side sent, to be told of when it is reached. */
+  | { readonly kind: 'mark'; readonly id: number }
   /** A ping of our own, whose pong tells that the receiver has taken what stands before it. */
   | { readonly kind: 'fence'; readonly frame: Buffer; readonly id: number }
   | { readonly kind: 'end'; readonly how: 'fin' | 'rst' }

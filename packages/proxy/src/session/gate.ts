@@ -273,6 +273,9 @@ export class Gate {
         else this.#outbox.range(this.to, head.frame, 0, head.frame.length)
         return 'gone'
       }
+      case 'mark':
+        this.#outbox.push({ kind: 'mark', to: this.to, id: head.id })
+        return 'gone'
       case 'end':
         if (this.#held.aside > 0 && this.closed !== 'own' && !this.gone) return 'stalled'
         this.#queue.length = 1

@@ -68,6 +68,8 @@ export class Lane {
   /** Of the WebSocket message in progress. */
   #compressed = false
   #binary = false
+  /** Of the chunk in progress: the receiver has it already. */
+  #relayed = false
 
   constructor(options: LaneOptions) {
     this.from = options.from
@@ -81,9 +83,21 @@ export class Lane {
     this.#controls = new ControlLane(options)
   }
 
+  /** True if what comes next could meet another fate than to be written at once. */
+  get judging(): boolean {
+    return this.#refresh() || this.#current !== undefined || !this.gate.idle
+  }
+
+  /** Notes a place behind everything that has come from the sender. */
+  mark(id: number, at: number): void {
+    this.gate.push({ kind: 'mark', id })
+    this.gate.drain(at)
+  }
+
   /** Takes the next chunk from the sender. */
-  receive(chunk: Buffer, at: number): void {
-    const deciding = this.#refresh()
+  receive(chunk: Buffer, at: number, relayed = false): void {
+    const deciding = this.#refresh() && !relayed
+    this.#relayed = relayed
     const reader = this.#reader
     const wasOpaque = reader.opaque !== undefined
     this.#last = reader.insideLastFrame
@@ -332,12 +346,12 @@ export class Lane {
       stretch.messages.push(message)
       message.decide(pass, undefined)
       // Partly forwarded before the rule that could decide it was there.
-      if (message.undecodable === undefined) judge(deciding ? this.#observers : this.#runs, message, this.#host)
+      if (message.undecodable === undefined) judge(deciding || this.#relayed ? this.#observers : this.#runs, message, this.#host)
     }
   }
 
   #judge(message: JournalledMessage): Decision {
-    return message.undecodable === undefined ? judge(this.#runs, message, this.#host) : undisturbed
+    return message.undecodable === undefined ? judge(this.#relayed ? this.#observers : this.#runs, message, this.#host) : undisturbed
   }
 
   #addSlot(batch: Batch, message: JournalledMessage, own: Uint8Array, { verdict, payload, run, then }: Decision): void {

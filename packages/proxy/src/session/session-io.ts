@@ -6,7 +6,10 @@ import type { Side } from '../side.ts'
 
 /** What the shell tells a session. `at` is in ms since the proxy started; it never goes back. */
 export type Input =
-  | { readonly kind: 'bytes'; readonly from: Side; readonly bytes: Buffer; readonly at: number }
+  /** `relayed`: the receiver has been given it by other means: it is journalled and observed, and no rule decides about it. */
+  | { readonly kind: 'bytes'; readonly from: Side; readonly bytes: Buffer; readonly relayed?: boolean; readonly at: number }
+  /** Comes out as a 'mark' when everything from that side before it has been carried out. */
+  | { readonly kind: 'mark'; readonly from: Side; readonly id: number; readonly at: number }
   | { readonly kind: 'end'; readonly from: Side; readonly how: 'fin' | 'rst'; readonly at: number }
   | { readonly kind: 'clock'; readonly at: number }
   /** The set of live rules changed: what waited for a rule that has gone may go on. */
@@ -29,6 +32,7 @@ export type Input =
 /** What a session wants done, in order. */
 export type Output =
   | { readonly kind: 'write'; readonly to: Side; readonly bytes: Uint8Array }
+  | { readonly kind: 'mark'; readonly to: Side; readonly id: number }
   /** After everything written before it. With 'both', the connection is over and no further input is taken. */
   | { readonly kind: 'end'; readonly to: Side | 'both'; readonly how: 'fin' | 'rst' }
   /** Please send `clock` then; only the newest counts. */

@@ -50,6 +50,8 @@ export interface SessionOptions {
   readonly holdLimit?: number
   /** ms that a peer has to answer a close frame of Midwire's own. @default 2000 */
   readonly closeTimeout?: number
+  /** Told of every frame that takes the place of one that came. */
+  readonly onRewrite?: (frame: Buffer) => void
 }
 
 interface Question {
@@ -68,6 +70,7 @@ export class Session {
   readonly #random: () => number
   readonly #holdLimit: number
   readonly #closing: Closing
+  readonly #onRewrite: ((frame: Buffer) => void) | undefined
   readonly #outbox = new Outbox()
   readonly #legs: Record<Side, Leg>
   readonly #bothLegs: readonly Leg[]
@@ -92,6 +95,7 @@ export class Session {
     this.#journal = journal
     this.#deflate = options.deflate
     this.#random = options.random
+    this.#onRewrite = options.onRewrite
     this.#holdLimit = holdLimit
     const host = this.#host()
     const gates = { client: new Gate('client', host, this.#outbox), server: new Gate('server', host, this.#outbox) }
@@ -132,6 +136,11 @@ export class Session {
     return this.#closing.phase
   }
 
+  /** True if what comes next from that side could meet another fate than to be written at once. */
+  mustJudge(from: Side): boolean {
+    return !this.#closing.over && this.#legs[from].lane.judging
+  }
+
   /**
    * Encodes a value for 'send'.
    *
@@ -161,7 +170,10 @@ export class Session {
   #take(input: Input): void {
     switch (input.kind) {
       case 'bytes':
-        if (!this.#legs[input.from].inputEnded) this.#legs[input.from].lane.receive(input.bytes, input.at)
+        if (!this.#legs[input.from].inputEnded) this.#legs[input.from].lane.receive(input.bytes, input.at, input.relayed)
+        return
+      case 'mark':
+        this.#legs[input.from].lane.mark(input.id, input.at)
         return
       case 'end':
         this.#closing.legEnded(this.#legs[input.from], input.how)
@@ -220,7 +232,11 @@ export class Session {
       get over() {
         return over()
       },
-      frame: (to, payload, compressed) => this.#frame(to, payload, compressed),
+      frame: (to, payload, compressed) => {
+        const frame = this.#frame(to, payload, compressed)
+        this.#onRewrite?.(frame)
+        return frame
+      },
       carryOut: (gate, slot) => this.#carryOut(gate, slot),
       closeWritten: (gate, own) => this.#closing.written(this.#legs[gate.to], own),
       endReached: (gate, how) => this.#closing.endLeg(this.#legs[gate.to], how),
@@ -345,6 +361,7 @@ export class Session {
     const { protocol } = this.#legs[from].track.context(payload.binary)
     const rejected = rejectedBy(this.#codec, { from, protocol, url: this.#connection.url }, payload)
     const broken = corrupt(how, payload, this.#key(gate.to), rejected)
+    this.#onRewrite?.(broken.bytes)
     this.#outbox.range(gate.to, broken.bytes, 0, broken.bytes.length)
     slot.message.settle(broken.payload)
     if (broken.ends) this.#closing.terminate('fin', 'its frame was cut short')
