@@ -38,6 +38,14 @@ describe('a partial object', () => {
     for (const value of ['text', 5, null, undefined]) expect(createMatch({ a: 1 }).test(value, value)).toBe(false)
   })
 
+  test('may contain itself', () => {
+    const wheel = { spoke: 1, hub: {} }
+    wheel.hub = wheel
+    const match = createMatch(wheel)
+    expect(match.test({ spoke: 2, hub: wheel }, undefined)).toBe(false)
+    expect(match.test({ spoke: 1, hub: { spoke: 1, hub: {} } }, undefined)).toBe(false)
+  })
+
   test('a global pattern matches every time', () => {
     const match = createMatch({ a: /x/g })
     expect([match.test({ a: 'x' }, 0), match.test({ a: 'x' }, 0)]).toEqual([true, true])

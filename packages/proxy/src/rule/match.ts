@@ -34,7 +34,7 @@ export function createMatch<V = unknown, M = unknown>(input?: MatchInput<V, M>):
   }
   const host = literalHost(input)
   return Object.freeze({
-    test: (value: V) => isSubset(value, input),
+    test: subsetTest(input),
     text: describeValue(input),
     explain: (value: V) => firstDifference(value, input, ''),
     ...(host === undefined ? {} : { host }),
@@ -63,20 +63,46 @@ function literalHost(input: unknown): string | undefined {
 
 /** True if everything in `expected` is in `actual`. */
 export function isSubset(actual: unknown, expected: unknown): boolean {
-  if (Object.is(actual, expected)) return true
-  if (typeof expected !== 'object' || expected === null) return false
-  if (isAsymmetric(expected)) return expected.asymmetricMatch(actual)
-  if (expected instanceof RegExp) return typeof actual === 'string' && matchesPattern(expected, actual)
-  if (typeof actual !== 'object' || actual === null) return false
+  return subsetTest(expected)(actual)
+}
+
+type Test = (actual: unknown) => boolean
+
+/** `isSubset` for one `expected`, which is looked at once: a rule is asked about every message. */
+function subsetTest(expected: unknown): Test {
+  if (typeof expected !== 'object' || expected === null) return actual => Object.is(actual, expected)
+  if (isAsymmetric(expected)) return actual => Object.is(actual, expected) || expected.asymmetricMatch(actual)
+  if (expected instanceof RegExp) {
+    return actual => Object.is(actual, expected) || (typeof actual === 'string' && matchesPattern(expected, actual))
+  }
   if (Array.isArray(expected)) {
-    return Array.isArray(actual) && actual.length === expected.length && expected.every((item, i) => isSubset(actual[i], item))
+    const items = expected.map(subsetTest)
+    return actual => Array.isArray(actual) && actual.length === items.length && items.every((test, i) => test(actual[i]))
   }
-  if (!isRecord(expected)) return isSameLeaf(actual, expected)
-  if (Array.isArray(actual)) return false
-  for (const key of Object.keys(expected)) {
-    if (!isSubset(Reflect.get(actual, key), expected[key])) return false
+  if (!isRecord(expected)) return actual => typeof actual === 'object' && actual !== null && isSameLeaf(actual, expected)
+  return recordTest(expected)
+}
+
+/** Literals first: they cost least, and tell most messages apart. */
+function recordTest(expected: Record<string, unknown>): Test {
+  const isLiteral = (key: string): boolean => typeof expected[key] !== 'object' || expected[key] === null
+  const keys = Object.keys(expected)
+  const literals = keys.filter(isLiteral)
+  const wanted = literals.map(key => expected[key])
+  const others = keys.filter(key => !isLiteral(key)).map(key => ({ key, test: later(expected[key]) }))
+  return actual => {
+    if (typeof actual !== 'object' || actual === null || Array.isArray(actual)) return false
+    const record = actual as Record<string, unknown>
+    for (let n = 0; n < literals.length; n++) if (!Object.is(record[literals[n]!], wanted[n])) return false
+    for (const { key, test } of others) if (!test(record[key])) return false
+    return true
   }
-  return true
+}
+
+/** Made when it is first asked for: an object may contain itself. */
+function later(expected: unknown): Test {
+  let test: Test | undefined
+  return actual => (test ??= subsetTest(expected))(actual)
 }
 
 /** The first place where `actual` is not what was expected: `channel "b", expected "a"`. */
