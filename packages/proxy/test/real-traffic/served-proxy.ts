@@ -1,0 +1,52 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { RequestListener } from 'node:http'
+import { createServer } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startProxy, type Exchange, type ProxyEngine } from '../../src/index.ts'
+
+/** A proxy, a server with TLS that programs reach through it or directly, and a folder for them. */
+export interface ServedProxy extends AsyncDisposable {
+  readonly engine: ProxyEngine
+  /** `https://localhost:port`: one certificate authority vouches for the server and for what the proxy puts in its place. */
+  readonly origin: string
+  /** File with the certificate of that authority. */
+  readonly ca: string
+  readonly folder: string
+  /** What went through the proxy since the last call. */
+  takeExchanges(): readonly Exchange[]
+}
+
+export async function serveBehindProxy(listener: RequestListener): Promise<ServedProxy> {
+  const engine = await startProxy({ adoptUnscoped: true })
+  const server = createServer(engine.issue('localhost'), (request, response) => {
+    response.sendDate = false
+    listener(request, response)
+  })
+  server.listen(0, 'localhost')
+  await once(server, 'listening')
+  const address = server.address()
+  const folder = mkdtempSync(join(tmpdir(), 'midwire-traffic-'))
+  const ca = join(folder, 'ca.pem')
+  writeFileSync(ca, engine.certificate)
+  let seen = 0
+  return {
+    engine,
+    origin: `https://localhost:${typeof address === 'object' && address ? address.port : 0}`,
+    ca,
+    folder,
+    takeExchanges() {
+      const events = [...engine.journal.read({ after: seen })]
+      seen = events.at(-1)?.seq ?? seen
+      return events.flatMap(event => (event.kind === 'request' ? [event.exchange] : []))
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+      await engine.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
