@@ -12,7 +12,7 @@ const version = versionOf('curl')
 const large = randomBytes(3_000_000)
 
 const listener: RequestListener = (request, response) => {
-  switch (request.url) {
+  switch (request.url ?? '') {
     case '/json':
       return void response.writeHead(200, { 'Content-Type': 'application/json', 'X-Twice': ['a', 'b'] }).end('{"a":1}')
     case '/large':
