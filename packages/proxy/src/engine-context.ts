@@ -3,14 +3,18 @@ import type { Routes } from './capture/route.ts'
 import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
 import type { EngineFailure, Leak } from './engine.ts'
+import type { DeclaredStreams } from './http/declared-streams.ts'
 import type { Exchanges } from './http/exchanges.ts'
 import type { HttpFront } from './http/front.ts'
 import type { ScriptedUpstream } from './http/scripted-upstream.ts'
 import type { Clock } from './io/clock.ts'
 import type { Connections } from './io/connections.ts'
+import type { Leg } from './io/leg.ts'
 import type { OpenLegs } from './io/open-legs.ts'
 import type { ResolvedOptions } from './options.ts'
+import type { RequestRule } from './rule/request-rule.ts'
 import type { ConnectRule, HandshakeFacts, HandshakeRule, MessageRule } from './rule/rule.ts'
+import type { RuleSet } from './rule/rule-set.ts'
 import type { Scope } from './scope.ts'
 import type { Session } from './session/session.ts'
 import type { Authority } from './tls/authority.ts'
@@ -25,11 +29,14 @@ export interface EngineContext {
   readonly front: HttpFront
   readonly sockets: Connections
   readonly exchanges: Exchanges
+  readonly rules: RuleSet
+  /** Which exchanges carry messages; `undefined`: none do. */
+  readonly streams: DeclaredStreams | undefined
   readonly codec: Codec<unknown>
   readonly scripted: ScriptedUpstream
   readonly legs: OpenLegs
   /** ms that the handler of a rule may take. */
-  readonly decisionTimeout: (rule: MessageRule) => number
+  readonly decisionTimeout: (rule: MessageRule | RequestRule) => number
   /** Scope of captured traffic: its own, or the root where traffic outside any scope is adopted. */
   scopeOf(scope: Scope | undefined): Scope | undefined
   run<T>(scope: Scope, fn: () => T): T
@@ -48,6 +55,8 @@ export interface EngineContext {
   mayAnswer(scope: Scope, destination: Destination): boolean
   /** Keeps a connect that is never to succeed until its client gives up or its scope ends. */
   park(scope: Scope, inbound: Inbound): void
+  /** The same for a connection that was accepted and is never answered. */
+  parkLeg(scope: Scope, leg: Leg): void
   startSession(connection: Connection, protocol: string, agreement: DeflateAgreement): Session
   /** Journals that a handshake was answered otherwise than with a 101, or not at all. */
   refused(connection: Connection, status: number | undefined, text: string): void

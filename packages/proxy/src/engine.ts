@@ -2,6 +2,7 @@ import type { SecureContextOptions } from 'node:tls'
 import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
 import type { Journal } from './journal/journal.ts'
+import type { RequestRule } from './rule/request-rule.ts'
 import type { HandshakeRule, MessageRule, Rule } from './rule/rule.ts'
 import type { RuleSet } from './rule/rule-set.ts'
 import type { Message } from './message.ts'
@@ -38,7 +39,7 @@ export interface ProxyOptions {
   /** Bytes that may queue behind a hold, per connection and direction, before reading stops. @default 16 MiB */
   holdLimit?: number
   /** ms that a handler may take. @default 5000 */
-  decisionTimeout?: number | ((rule: MessageRule) => number)
+  decisionTimeout?: number | ((rule: MessageRule | RequestRule) => number)
   /** Everything random draws from it. @default from the clock */
   seed?: number
   /**

@@ -10,6 +10,7 @@ import type { Connection } from './connection.ts'
 import type { EngineFailure, Leak, ProxyEngine, ProxyOptions } from './engine.ts'
 import type { EngineContext } from './engine-context.ts'
 import { asError, messageOf, MidwireError } from './errors.ts'
+import type { DeclaredStreams } from './http/declared-streams.ts'
 import { Exchanges } from './http/exchanges.ts'
 import { HttpFront } from './http/front.ts'
 import { HeldHandshakes } from './http/held-handshakes.ts'
@@ -19,12 +20,14 @@ import { type Clock, startClock } from './io/clock.ts'
 import { startTestClock } from './io/test-clock.ts'
 import { Connections } from './io/connections.ts'
 import { takeIn } from './io/intake.ts'
+import type { Leg } from './io/leg.ts'
 import { OpenLegs } from './io/open-legs.ts'
 import { Parked } from './io/parked.ts'
 import { Journal } from './journal/journal.ts'
 import { type ResolvedOptions, resolveOptions } from './options.ts'
 import { seededRandom } from './random.ts'
 import { RuleSet } from './rule/rule-set.ts'
+import type { RequestRule } from './rule/request-rule.ts'
 import type { HandshakeFacts, MessageRule } from './rule/rule.ts'
 import type { RuleRun } from './rule/rule-run.ts'
 import type { ConnectRule, HandshakeRule } from './rule/rule.ts'
@@ -57,9 +60,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   readonly authority: Authority
   readonly routes: Routes
   readonly exchanges: Exchanges
+  readonly streams: DeclaredStreams | undefined = undefined
   readonly legs: OpenLegs = new OpenLegs()
   readonly random: () => number
-  readonly decisionTimeout: (rule: MessageRule) => number
+  readonly decisionTimeout: (rule: MessageRule | RequestRule) => number
   readonly sockets: Connections
   readonly #handshakes: HeldHandshakes
   readonly #parked = new Parked()
@@ -185,7 +189,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     this.#isSeedUsed = isSeedUsed
     scope.end()
     this.#parked.endAll(inScope)
-    this.exchanges.endAll(inScope)
+    await this.exchanges.endAll(inScope)
     await closed
     this.rules.endScope(scope)
     for (const [key, { server }] of this.#listeners) {
@@ -261,6 +265,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
 
   park(scope: Scope, inbound: Inbound): void {
     this.#parked.add(scope, inbound)
+  }
+
+  parkLeg(scope: Scope, leg: Leg): void {
+    this.#parked.addLeg(scope, leg)
   }
 
   startSession(connection: Connection, protocol: string, agreement: DeflateAgreement): Session {

@@ -1,4 +1,4 @@
-import type { EngineFailure, Leak, MessageRule, ProxyEngine, ProxyOptions, Scope } from '@midwire/proxy'
+import type { EngineFailure, Leak, MessageRule, ProxyEngine, ProxyOptions, RequestRule, Scope } from '@midwire/proxy'
 import { callerError } from './bad-input.ts'
 import { failureText } from './failure-text.ts'
 import { scopeErrors } from './scope-errors.ts'
@@ -157,7 +157,7 @@ export class ProxyControl<T = Uint8Array> {
   }
 
   /** Ends before the waits of the test do: that a decision is missing explains why they were not met. */
-  #decisionTime(rule: MessageRule): number {
+  #decisionTime(rule: MessageRule | RequestRule): number {
     const left = this.#host.timeLeft(rule.scope)
     return this.#options.decisionTimeout ?? (left === undefined ? defaultTimeout : Math.max(left - 2 * margin, left / 3))
   }

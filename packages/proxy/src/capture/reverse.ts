@@ -2,7 +2,7 @@ import type { Server } from 'node:net'
 import type { EngineContext } from '../engine-context.ts'
 import { authority, targetOf } from '../http/target.ts'
 import { HttpConnection } from '../http/http-connection.ts'
-import { withHeader } from '../http/upgrade.ts'
+import { withHeader } from '../http/raw-headers.ts'
 import { Leg } from '../io/leg.ts'
 import { openUpstream } from '../io/intake.ts'
 import { connectOutcome } from '../rule/connect-outcome.ts'
@@ -24,8 +24,10 @@ export function listenReverse(engine: EngineContext, origin: string, scope: Scop
     if (rule) {
       // The client is connected to us already: what it can still be shown is a connection that dies, or one that says nothing.
       attempt.outcome = connectOutcome(rule)
-      if (rule.action.kind === 'timeout') engine.park(scope, inbound)
+      if (rule.action.kind === 'timeout' || rule.action.kind === 'hang') engine.parkLeg(scope, client)
+      else if (rule.action.kind === 'hangUp' && rule.action.how === 'fin') client.end()
       else client.reset()
+      socket.resume()
       return
     }
     attempt.outcome = 'connected'

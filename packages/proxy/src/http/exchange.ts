@@ -1,100 +1,406 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import type { EngineContext } from '../engine-context.ts'
+import { messageOf } from '../errors.ts'
+import type { FaultPoint, OwnResponse, RequestRule } from '../rule/request-rule.ts'
+import type { RuleRun } from '../rule/rule-run.ts'
+import type { Side } from '../side.ts'
+import type { Scope } from '../scope.ts'
+import type { DeclaredStream, Part } from './declared-streams.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
-import type { UpstreamLink } from './upstream-link.ts'
+import { writeOwn } from './own-response.ts'
+import { drain, pour, tap } from './pour.ts'
+import { applyRules } from './request-rules.ts'
+import type { Body, ClientSide, Cut, RequestHead, ResponseHead, ServerSide, UpstreamHttp } from './sides.ts'
+import type { Target } from './target.ts'
 
-/** How an exchange tells of itself; each is called at most once. */
-export interface ExchangeObserver {
-  onResponse(response: IncomingMessage): void
-  /** `failure` says in a few words why it did not run to its end. */
-  onEnd(failure: string | undefined): void
+/** Where an exchange takes place. */
+export interface ExchangePlace {
+  /** Whose it is; `undefined` is relayed, and nothing more. */
+  readonly scope: Scope | undefined
+  readonly target: Target
+  /** What upstream gets, where no rule changes it. */
+  readonly onward: RequestHead
+  /** Called when upstream is needed, and at most once. */
+  openUpstream(): UpstreamHttp | Promise<UpstreamHttp>
+  /** Upstream cannot be reached: reset the client, or answer 502 where it asked a proxy. */
+  readonly onUnreachable: 'reset' | 'badGateway'
+  /** Ends what connects to upstream, where nothing was asked there yet; HTTP/2 has nothing to end. */
+  cutUpstream?(cut: Cut): void
+  /** A rule cuts off the other side alone: this one is not to notice. */
+  spare?(side: Side): void
+  /** Called once; `failure` says in a few words why it did not run to its end. */
+  onOver?(failure: string | undefined): void
 }
 
-/** One request, its relay, and the response, streamed both ways with back-pressure; heads leave as they came. */
-export function relayExchange(
-  request: IncomingMessage,
-  response: ServerResponse,
-  target: string,
-  headers: readonly string[],
-  link: UpstreamLink,
-  record: ExchangeRecord | undefined,
-  observer: ExchangeObserver,
-): void {
-  const onward = link.request(request.method ?? 'GET', target, headers)
-  let settled = false
-  const settle = (failure?: string): void => {
-    if (settled) return
-    settled = true
-    observer.onEnd(failure)
+/** What is done to an exchange beside relaying it. */
+export interface Detour {
+  /** Given in place of upstream's answer, once that has come. */
+  readonly instead?: OwnResponse
+  /** The response goes on when it resolves. */
+  readonly pause?: () => Promise<void>
+  readonly edit?: (head: ResponseHead, body: Body) => Promise<Part<ResponseHead>>
+  readonly fault?: Fault
+}
+
+export interface Fault {
+  readonly how: 'reset' | 'end' | 'stall'
+  readonly at: FaultPoint
+  readonly to: Side | 'both'
+  readonly label: string
+}
+
+/** Takes one request of a client through the rules to upstream, and the response back, both streamed with back-pressure. */
+export function runExchange(engine: EngineContext, client: ClientSide, place: ExchangePlace): void {
+  new RunningExchange(engine, client, place).start()
+}
+
+/** One exchange, whatever version of HTTP carries it on either side. */
+export class RunningExchange {
+  readonly engine: EngineContext
+  readonly client: ClientSide
+  readonly place: ExchangePlace
+  readonly record: ExchangeRecord | undefined
+  #server: ServerSide | undefined
+  #stream: DeclaredStream | undefined
+  #detour: Detour = {}
+  #over = false
+  /** Sides that get nothing any more, by a rule. */
+  #deaf: Side | 'both' | undefined
+  #continued = false
+  #failure: string | undefined
+  #lingering: (() => void) | undefined
+  #pause: PromiseWithResolvers<void> | undefined
+
+  constructor(engine: EngineContext, client: ClientSide, place: ExchangePlace) {
+    this.engine = engine
+    this.client = client
+    this.place = place
+    const { scope, target } = place
+    if (!scope) return
+    this.record = engine.exchanges.begin(scope, client, target, this)
   }
 
-  if (record) request.on('data', (chunk: Buffer) => (record.requestBytes += chunk.length))
-  request.pipe(onward, { end: false })
-  request.on('end', () => {
-    addTrailers(onward, request.rawTrailers)
-    onward.end()
-  })
+  /** True once nothing more will happen. */
+  get over(): boolean {
+    return this.#over
+  }
 
-  onward.on('continue', () => response.writeContinue())
-  onward.on('information', information => {
-    if (information.statusCode === 100 || response.headersSent) return
-    response.socket?.write(informationalHead(information.statusCode, information.statusMessage, information.rawHeaders))
-  })
-  let answered = false
-  onward.on('response', answer => {
-    answered = true
-    observer.onResponse(answer)
+  start(): void {
+    this.client.onOver(cut => this.#clientOver(cut))
+    const { scope, onward } = this.place
+    const runs = scope ? this.engine.rules.requestRules(scope) : []
+    if (runs.length === 0) return this.forward(onward, this.client.body, {}, this.countRequest)
+    applyRules(this, runs).catch((error: unknown) => this.fail(`it cannot go on: ${messageOf(error)}`, { how: 'rst' }))
+  }
+
+  /** It will never have its turn: the connection has ended. */
+  abandon(failure: string): void {
+    this.#settle(failure)
+  }
+
+  /** Its test has ended. */
+  cutOff(): void {
+    this.fail('its test ended', { how: 'fin' })
+  }
+
+  /** Counts and keeps the client's body. */
+  readonly countRequest = (chunk: Buffer): void => this.record?.addRequest(chunk)
+
+  /** The whole body of the client has come. */
+  readonly requestEnded = (): void => {
+    if (this.record) this.engine.exchanges.requestEnded(this.record)
+  }
+
+  /** Sends the request on, and what comes back to the client. */
+  forward(head: RequestHead, body: Body, detour: Detour, onChunk?: (chunk: Buffer) => void): void {
+    if (this.#over) return
+    this.#detour = detour
+    let upstream: UpstreamHttp | Promise<UpstreamHttp>
     try {
-      relayResponse(answer, response, record)
+      upstream = this.place.openUpstream()
     } catch (error) {
-      // Node reads heads that it refuses to write: a Trailer on a body without chunks, say.
-      settle(`the response cannot be relayed: ${String(error)}`)
-      response.destroy()
+      return this.#unreachable(error)
+    }
+    if ('then' in upstream) {
+      upstream.then(
+        opened => this.#send(opened, head, body, onChunk),
+        (error: unknown) => this.#unreachable(error),
+      )
+    } else this.#send(upstream, head, body, onChunk)
+  }
+
+  /** Answers in upstream's place; what is still to come of the request is read and thrown away. */
+  answer(response: OwnResponse): void {
+    if (this.#over) return
+    drain(this.client.body.stream, this.countRequest, this.requestEnded)
+    this.#giveOwn(response)
+  }
+
+  /** Ends, or stops, what a fault is about. */
+  break(fault: Fault): void {
+    const { how, to, label } = fault
+    if (how === 'stall') {
+      this.note(`stalled by ${label}`)
+      this.#deaf = to
       return
     }
-    answer.on('error', error => settle(`upstream ended in the middle of the response: ${error.message}`))
-  })
-  onward.on('error', error => settle(`upstream ended before the response: ${error.message}`))
-  onward.on('close', () => {
-    // Node drops a connection that switches protocols unasked, and calls that no error.
-    if (!answered) settle('upstream ended the connection, or switched to a protocol that nobody asked for')
-  })
-  // The client may go before it has its answer; upstream must notice at once, as it would have.
-  response.on('close', () => {
-    if (response.writableFinished) return settle()
-    settle('the client ended before the response did')
-    onward.destroy()
-    link.destroy()
-  })
+    const cut: Cut = { how: how === 'reset' ? 'rst' : 'half' }
+    const whom = to === 'both' ? '' : ` for the ${to}`
+    if (to === 'server') this.place.spare?.('client')
+    if (to !== 'client') {
+      this.#deaf = 'server'
+      if (this.#server) this.#server.cut(cut)
+      else this.place.cutUpstream?.(cut)
+    }
+    if (to === 'server') return this.note(`${how}${whom} by ${label}`)
+    if (to === 'client' && this.#server) this.#linger(this.#server)
+    this.client.cut(cut)
+    this.#settle(`${how}${whom} by ${label}`)
+  }
+
+  /** Tells a client that waits for it to send its body (RFC 9110 §10.1.1). */
+  tellToContinue(): void {
+    if (this.#continued) return
+    this.#continued = true
+    this.client.inform({ status: 100, statusText: 'Continue', rawHeaders: [] })
+  }
+
+  /** Waits until it is let go: by `resume()`, or the end of its test. Nothing happens to either side meanwhile. */
+  async pause(): Promise<void> {
+    this.#pause = Promise.withResolvers()
+    await this.#pause.promise
+  }
+
+  /** Ends its pause; true if there was one. */
+  resume(): boolean {
+    const paused = this.#pause !== undefined
+    this.#pause?.resolve()
+    this.#pause = undefined
+    return paused
+  }
+
+  note(text: string): void {
+    const { scope, target } = this.place
+    this.engine.note(undefined, scope, `${this.client.head.method} ${target.url}: ${text}`)
+  }
+
+  /** Fails the test of a rule whose function did not do what was asked of it. */
+  ruleFailed({ rule }: RuleRun<RequestRule>, error: Error): void {
+    this.engine.fail({ scope: rule.scope, rule, message: undefined, error })
+  }
+
+  fail(failure: string, cut: Cut): void {
+    if (this.#over) return
+    this.#settle(failure)
+    this.#server?.cut(cut)
+    this.client.cut(cut)
+  }
+
+  #send(upstream: UpstreamHttp, head: RequestHead, body: Body, onChunk: ((chunk: Buffer) => void) | undefined): void {
+    if (this.#over) return
+    const { scope, target } = this.place
+    const stream = scope && this.record && this.engine.streams?.of(scope, this.record, target, head)
+    if (!stream) return this.#request(upstream, head, body, onChunk)
+    this.#stream = stream
+    const tapped = onChunk ? tap(body, onChunk, this.requestEnded) : body
+    settle(stream.request(head, tapped), part => this.#request(upstream, part.head, part.body, undefined), this.#streamFailed)
+  }
+
+  #request(upstream: UpstreamHttp, head: RequestHead, body: Body, onChunk: ((chunk: Buffer) => void) | undefined): void {
+    if (this.#over) return
+    let server: ServerSide
+    try {
+      server = upstream.request(head, {
+        inform: information => this.#inform(information),
+        respond: (answer, content) => this.#respond(answer, content),
+        onCut: (cut, error) => this.#serverCut(cut, error),
+      })
+    } catch (error) {
+      // Node reads heads that it refuses to write: a Trailer on a body without chunks, say.
+      this.place.cutUpstream?.({ how: 'fin' })
+      return this.fail(`the request cannot be relayed: ${messageOf(error)}`, { how: 'rst' })
+    }
+    this.#server = server
+    const { fault } = this.#detour
+    const stopAt = typeof fault?.at === 'object' && 'requestBytes' in fault.at ? fault.at.requestBytes : undefined
+    pour(body.stream, server.body, {
+      onChunk,
+      stopAt,
+      onStop: () => server.flush(() => fault && this.break(fault)),
+      onEnd: () => {
+        if (onChunk) this.requestEnded()
+        if (this.#deaf === 'server' || this.#deaf === 'both') return
+        try {
+          server.addTrailers(body.trailers())
+          server.body.end()
+        } catch (error) {
+          this.fail(`the request cannot be relayed: ${messageOf(error)}`, { how: 'rst' })
+        }
+      },
+    })
+    // A body that cannot be read any more cannot be ended, either.
+    body.stream.on('error', ignore)
+  }
+
+  #inform(head: ResponseHead): void {
+    if (this.#over || this.#isDeaf('client')) return
+    if (head.status === 100 ? this.#continued : this.#detour.instead !== undefined) return
+    this.client.inform(head)
+  }
+
+  #respond(head: ResponseHead, body: Body): void {
+    const { fault, instead, pause, edit } = this.#detour
+    body.stream.on('error', ignore)
+    if (this.record) this.engine.exchanges.answer(this.record, head)
+    if (this.#over || this.#isDeaf('client'))
+      return drain(body.stream, this.#countResponse, () => (this.#responseEnded(), this.#lingering?.()))
+    if (fault?.at === 'beforeResponse') return this.break(fault)
+    if (instead) return drain(body.stream, this.#countResponse, () => (this.#responseEnded(), this.#giveOwn(instead)))
+    if (!pause && !edit) return this.#deliver(head, body)
+    this.#deliverLater(head, body, pause, edit).catch((error: unknown) =>
+      this.fail(`the response cannot be relayed: ${messageOf(error)}`, { how: 'fin' }),
+    )
+  }
+
+  async #deliverLater(head: ResponseHead, body: Body, pause: Detour['pause'], edit: Detour['edit']): Promise<void> {
+    await pause?.()
+    if (this.#over) return
+    if (!edit) return this.#deliver(head, body)
+    const part = await edit(head, tap(body, this.#countResponse, this.#responseEnded))
+    if (this.#over) return
+    this.#deliver(part.head, part.body, true)
+  }
+
+  #deliver(head: ResponseHead, body: Body, counted = false): void {
+    const stream = this.#stream
+    if (!stream) return this.#write(head, body, counted)
+    const part = stream.response(head, counted ? body : tap(body, this.#countResponse, this.#responseEnded))
+    settle(part, written => this.#write(written.head, written.body, true), this.#streamFailed)
+  }
+
+  #write(head: ResponseHead, body: Body, counted: boolean): void {
+    if (this.#over) return
+    const { client } = this
+    const { fault } = this.#detour
+    const stopAt = typeof fault?.at === 'object' && 'responseBytes' in fault.at ? fault.at.responseBytes : undefined
+    try {
+      const to = client.respond(head)
+      pour(body.stream, to, {
+        onChunk: counted ? undefined : this.#countResponse,
+        stopAt,
+        onStop: () => client.flush(() => fault && this.break(fault)),
+        onEnd: () => {
+          if (!counted) this.#responseEnded()
+          if (stopAt !== undefined) this.note(`the response ended before the ${stopAt} bytes after which ${fault?.label} was to act`)
+          try {
+            client.addTrailers(body.trailers())
+            to.end()
+          } catch (error) {
+            this.fail(`the response cannot be relayed: ${messageOf(error)}`, { how: 'fin' })
+          }
+        },
+      })
+    } catch (error) {
+      this.fail(`the response cannot be relayed: ${messageOf(error)}`, { how: 'fin' })
+    }
+  }
+
+  #giveOwn(response: OwnResponse): void {
+    if (this.#over || this.#isDeaf('client')) return
+    try {
+      const head = writeOwn(this.client, response, () => this.fail('the body of its answer broke off', { how: 'rst' }))
+      if (this.record) this.engine.exchanges.deliver(this.record, head, response.body)
+    } catch (error) {
+      this.fail(`the answer cannot be written: ${messageOf(error)}`, { how: 'rst' })
+    }
+  }
+
+  readonly #countResponse = (chunk: Buffer): void => this.record?.addResponse(chunk)
+
+  readonly #responseEnded = (): void => {
+    if (this.record) this.engine.exchanges.responseEnded(this.record)
+  }
+
+  readonly #streamFailed = (error: unknown): void => {
+    this.fail(`its stream cannot go on: ${messageOf(error)}`, { how: 'rst' })
+  }
+
+  #isDeaf(side: Side): boolean {
+    return this.#deaf === side || this.#deaf === 'both'
+  }
+
+  #unreachable(error: unknown): void {
+    if (this.#over) return
+    const failure = `no upstream connection: ${String(error)}`
+    if (this.place.onUnreachable === 'badGateway') {
+      const text = `Midwire could not reach the upstream server: ${String(error)}\n`
+      const headers = ['Content-Type', 'text/plain; charset=utf-8', 'Connection', 'close']
+      drain(this.client.body.stream, this.countRequest, this.requestEnded)
+      this.#failure = failure
+      return this.#giveOwn({ status: 502, headers, body: Buffer.from(text) })
+    }
+    this.engine.note(undefined, this.place.scope, failure)
+    this.fail(failure, { how: 'rst' })
+  }
+
+  /** The client has been cut off; upstream may come to its end, and is ended then. */
+  #linger(server: ServerSide): void {
+    const { place, engine } = this
+    place.spare?.('server')
+    const end = engine.exchanges.linger(place.scope, () => {
+      server.cut({ how: 'fin' })
+      place.cutUpstream?.({ how: 'fin' })
+    })
+    this.#lingering = end
+  }
+
+  #serverCut(cut: Cut, error: Error | undefined): void {
+    this.#lingering?.()
+    if (this.#over || this.#deaf !== undefined) return
+    const failure = this.#failureOf(error)
+    if (isMalformed(error)) this.note(`refused a malformed response: ${error?.message}`)
+    this.#settle(failure)
+    this.client.cut(cut)
+  }
+
+  #failureOf(error: Error | undefined): string {
+    if (isMalformed(error)) return `upstream's response is malformed: ${error?.message}`
+    if (this.record?.response) return `upstream ended in the middle of the response: ${error?.message}`
+    if (error) return `upstream ended before the response: ${error.message}`
+    return 'upstream ended the connection, or switched to a protocol that nobody asked for'
+  }
+
+  #clientOver(cut: Cut | undefined): void {
+    if (this.#over) return
+    const { fault } = this.#detour
+    if (!cut && fault?.at === 'afterResponse') {
+      // It is complete; what is done to its connection is no failure of its own.
+      if (this.record) this.engine.exchanges.end(this.record, undefined)
+      if (fault.how === 'stall') return this.break(fault)
+      this.break(fault)
+      return this.#settle(undefined)
+    }
+    this.#settle(cut ? 'the client ended before the response did' : undefined)
+    if (cut) this.#server?.cut(cut)
+  }
+
+  #settle(failure: string | undefined): void {
+    if (this.#over) return
+    this.#over = true
+    this.resume()
+    if (this.record) this.engine.exchanges.end(this.record, failure ?? this.#failure)
+    this.#stream?.over(failure)
+    this.place.onOver?.(failure)
+  }
 }
 
-/** Writes a response as it came: status line, header list, body chunk by chunk, trailers. */
-export function relayResponse(answer: IncomingMessage, response: ServerResponse, record: ExchangeRecord | undefined): void {
-  response.sendDate = false
-  response.writeHead(answer.statusCode ?? 0, answer.statusMessage ?? '', answer.rawHeaders)
-  // A stream of events must not wait for its first byte to send its head.
-  response.flushHeaders()
-  if (record) answer.on('data', (chunk: Buffer) => (record.responseBytes += chunk.length))
-  answer.pipe(response, { end: false })
-  answer.on('end', () => {
-    addTrailers(response, answer.rawTrailers)
-    response.end()
-  })
+function settle<T>(value: T | Promise<T>, then: (value: T) => void, failed: (error: unknown) => void): void {
+  if (value instanceof Promise) value.then(then).catch(failed)
+  else then(value)
 }
 
-/** Head of an informational response (RFC 9110 §15.2), exactly as upstream sent it. */
-function informationalHead(status: number, reason: string, rawHeaders: readonly string[]): Buffer {
-  return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\n${headerLines(rawHeaders)}\r\n`, 'latin1')
+/** True for what llhttp refused. */
+function isMalformed(error: Error | undefined): boolean {
+  return error !== undefined && 'code' in error && String(error.code).startsWith('HPE_')
 }
 
-export function headerLines(rawHeaders: readonly string[]): string {
-  let lines = ''
-  for (let n = 0; n < rawHeaders.length; n += 2) lines += `${rawHeaders[n]}: ${rawHeaders[n + 1]}\r\n`
-  return lines
-}
-
-function addTrailers(message: ClientRequest | ServerResponse, rawTrailers: readonly string[]): void {
-  if (rawTrailers.length === 0) return
-  const pairs: [string, string][] = []
-  for (let n = 0; n < rawTrailers.length; n += 2) pairs.push([rawTrailers[n] ?? '', rawTrailers[n + 1] ?? ''])
-  message.addTrailers(pairs)
-}
+function ignore(): void {}

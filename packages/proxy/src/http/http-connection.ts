@@ -5,10 +5,13 @@ import type { EngineContext } from '../engine-context.ts'
 import { isReset, type Leg } from '../io/leg.ts'
 import { tunnel } from '../io/tunnel.ts'
 import type { Scope } from '../scope.ts'
+import type { Side } from '../side.ts'
 import { EarlyBytes } from './early-bytes.ts'
-import { relayExchange } from './exchange.ts'
-import { ExchangeRecord } from './exchange-record.ts'
+import { RunningExchange } from './exchange.ts'
 import type { HttpClient } from './front.ts'
+import { Http1Client } from './http1-client.ts'
+import { Http1Upstream } from './http1-upstream.ts'
+import type { Cut, UpstreamHttp } from './sides.ts'
 import type { Target } from './target.ts'
 import { askToUpgrade, isWebSocket, relayRefusal, type UpgradeAnswer, writeSwitch } from './upgrade.ts'
 import { UpstreamLink } from './upstream-link.ts'
@@ -51,6 +54,12 @@ export class HttpConnection implements HttpClient, Doorway {
   #count = 0
   #active = 0
   #hasSwitched = false
+  /** Pipelined requests. */
+  readonly #waiting: RunningExchange[] = []
+  /** Sides that are not to notice what a rule has done to the other. */
+  readonly #spared = new Set<Side>()
+  #http: Http1Upstream | undefined
+  #origin: string | undefined
 
   constructor(engine: EngineContext, options: HttpConnectionOptions) {
     this.#engine = engine
@@ -60,6 +69,8 @@ export class HttpConnection implements HttpClient, Doorway {
     stream.on('end', () => this.#passEnd())
     stream.on('close', () => {
       if (this.#hasSwitched) return
+      for (const exchange of this.#waiting.splice(0)) exchange.abandon('the connection ended before its turn came')
+      if (this.#spared.has('server')) return
       if (this.leg.wasReset) this.#link?.leg.reset()
       else this.#link?.destroy()
     })
@@ -69,34 +80,22 @@ export class HttpConnection implements HttpClient, Doorway {
   onRequest(request: IncomingMessage, response: ServerResponse): void {
     const scope = this.#admit()
     if (scope === 'ended') return
-    const locus = this.#options.locate('http', request)
-    const record = scope && new ExchangeRecord(this.#engine.exchanges.nextId(), request, locus.target, this.#engine.clock.now())
-    if (scope && record) this.#engine.exchanges.begin(scope, record, this.leg)
+    const { target, requestTarget, headers: rawHeaders } = this.#options.locate('http', request)
+    const client = new Http1Client(request, response, this.leg)
+    const exchange = new RunningExchange(this.#engine, client, {
+      scope,
+      target,
+      onward: { method: client.head.method, requestTarget, rawHeaders },
+      openUpstream: () => this.#openHttp(target),
+      onUnreachable: this.#options.onUnreachable,
+      cutUpstream: cut => this.#cutUpstream(cut),
+      spare: side => this.#spared.add(side),
+      onOver: failure => this.#exchangeOver(failure),
+    })
+    // HTTP/1 answers in the order of asking (RFC 9112 §9.3.2): what is pipelined has its turn when the one before it is over.
     this.#active++
-    const settle = (failure: string | undefined): void => {
-      this.#active--
-      if (record) this.#engine.exchanges.end(record, failure)
-      if (this.#link && (failure !== undefined || (this.#active === 0 && this.#link.leg.closed))) this.leg.endLike(this.#link.leg)
-    }
-    this.openLink(locus.target)
-      .then(
-        link =>
-          relayExchange(request, response, locus.requestTarget, locus.headers, link, record, {
-            onResponse: answer => record && this.#engine.exchanges.answer(record, answer),
-            onEnd: settle,
-          }),
-        (error: unknown) => {
-          if (this.#options.onUnreachable === 'badGateway') badGateway(response, error)
-          else this.#giveUp(error)
-          settle(`no upstream connection: ${String(error)}`)
-        },
-      )
-      // Node reads heads that it refuses to write.
-      .catch((error: unknown) => {
-        settle(`the request cannot be relayed: ${String(error)}`)
-        this.leg.reset()
-        this.#link?.destroy()
-      })
+    if (this.#active === 1) exchange.start()
+    else this.#waiting.push(exchange)
   }
 
   onUpgrade(request: IncomingMessage, head: Buffer): void {
@@ -166,13 +165,38 @@ export class HttpConnection implements HttpClient, Doorway {
   }
 
   openLink(target: Target): Promise<UpstreamLink> {
-    const origin = `${target.secure ? 'https' : 'http'}://${target.host}:${target.port}`
+    const origin = originOf(target)
     const opened = this.#upstreams.get(origin)
     if (opened) return opened
     const opening = this.#options.openUpstream(target).then(leg => this.#follow(new UpstreamLink(leg), origin))
     this.#upstreams.set(origin, opening)
     opening.catch(() => this.#upstreams.delete(origin))
     return opening
+  }
+
+  #exchangeOver(failure: string | undefined): void {
+    this.#active--
+    if (failure !== undefined) return
+    const next = this.#waiting.shift()
+    const isGone = this.#link?.leg.closed === true && !this.#spared.has('client')
+    if (!isGone || (next && this.#options.onUnreachable === 'badGateway')) return next?.start()
+    next?.abandon('the upstream connection ended before its turn came')
+    if (this.#link) this.leg.endLike(this.#link.leg)
+  }
+
+  /** Upstream for one exchange: at once where it is connected already. */
+  #openHttp(target: Target): UpstreamHttp | Promise<UpstreamHttp> {
+    if (this.#http && this.#origin === originOf(target) && this.#http.link === this.#link && !this.#http.link.leg.closed) return this.#http
+    return this.openLink(target).then(link => {
+      this.#origin = originOf(target)
+      return (this.#http = new Http1Upstream(link))
+    })
+  }
+
+  #cutUpstream({ how }: Cut): void {
+    if (how === 'rst') this.#link?.leg.reset()
+    else if (how === 'half') this.#link?.leg.end()
+    else this.#link?.destroy()
   }
 
   /** The client's connection ends with its upstream's. */
@@ -185,6 +209,7 @@ export class HttpConnection implements HttpClient, Doorway {
     this.#link = link
     link.leg.stream.on('close', () => {
       this.#upstreams.delete(origin)
+      if (this.#spared.delete('client')) return
       if (this.#hasSwitched || this.#active > 0 || this.#options.onUnreachable === 'badGateway') return
       this.leg.endLike(link.leg)
     })
@@ -250,7 +275,6 @@ export class HttpConnection implements HttpClient, Doorway {
   }
 }
 
-function badGateway(response: ServerResponse, error: unknown): void {
-  response.writeHead(502, ['Content-Type', 'text/plain; charset=utf-8', 'Connection', 'close'])
-  response.end(`Midwire could not reach the upstream server: ${String(error)}\n`)
+function originOf({ host, port, secure }: Target): string {
+  return `${secure ? 'https' : 'http'}://${host}:${port}`
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Leg } from '../io/leg.ts'
-import { headerLines, relayResponse } from './exchange.ts'
+import { addTrailers } from './outgoing.ts'
+import { headerLines } from './raw-headers.ts'
 import type { UpstreamLink } from './upstream-link.ts'
 
 /** How upstream answered an upgrade request. */
@@ -40,21 +41,15 @@ export function relayRefusal(answer: IncomingMessage, response: ServerResponse):
     response.on('close', resolve)
     response.on('finish', resolve)
     answer.on('error', () => response.destroy())
-    relayResponse(answer, response, undefined)
+    response.sendDate = false
+    response.writeHead(answer.statusCode ?? 0, answer.statusMessage ?? '', answer.rawHeaders)
+    response.flushHeaders()
+    answer.pipe(response, { end: false })
+    answer.on('end', () => {
+      addTrailers(response, answer.rawTrailers)
+      response.end()
+    })
   })
-}
-
-/** `rawHeaders` with the value of every header of that name replaced, in place and case; `undefined` takes the header out. */
-export function withHeader(rawHeaders: readonly string[], name: string, value: string | undefined): string[] {
-  const headers: string[] = []
-  let done = false
-  for (let n = 0; n < rawHeaders.length; n += 2) {
-    const [field = '', before = ''] = [rawHeaders[n], rawHeaders[n + 1]]
-    if (field.toLowerCase() !== name) headers.push(field, before)
-    else if (value !== undefined && !done) headers.push(field, value)
-    done ||= field.toLowerCase() === name
-  }
-  return headers
 }
 
 /** True for a request that wants to become a WebSocket (RFC 6455 §4.2.1), whatever else it offers. */

@@ -10,11 +10,11 @@ import type { HandshakeAction } from '../rule/rule.ts'
 import type { Scope } from '../scope.ts'
 import { parseProtocols, rewriteAnswer, rewriteOffer } from '../ws/handshake.ts'
 import type { EarlyBytes } from './early-bytes.ts'
-import { headerLines } from './exchange.ts'
 import type { Locus } from './http-connection.ts'
 import { rewriteRequest } from './rewritten-request.ts'
 import type { Target } from './target.ts'
-import { askToUpgrade, withHeader, writeSwitch } from './upgrade.ts'
+import { headerLines, withHeader } from './raw-headers.ts'
+import { askToUpgrade, writeSwitch } from './upgrade.ts'
 import type { UpstreamLink } from './upstream-link.ts'
 
 /** What the HTTP connection that a WebSocket begins on lends it. */

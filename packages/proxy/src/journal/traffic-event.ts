@@ -11,10 +11,25 @@ interface EventBase {
   readonly scope: Scope
 }
 
-/** One HTTP request and its response, filled in as they go by. */
-export interface Exchange {
+/** A body that the journal keeps, within its limits, as long as there is room. */
+export interface KeptContent {
+  /** Without its content coding (RFC 9110 §8.4): what has come of it so far; `undefined` where it is not kept. */
+  readonly body: Uint8Array | undefined
+  /** `body` read as UTF-8. */
+  readonly text: string | undefined
+  /** `body` as JSON; `undefined` where it is none. */
+  readonly json: unknown
+  /** True once the whole body has come. */
+  readonly complete: boolean
+  /** Why `body` is not kept, or cannot be decoded. */
+  readonly lack: string | undefined
+}
+
+/** One HTTP request and its response, filled in as they go by. `body` and its like are the request's. */
+export interface Exchange extends KeptContent {
   /** From 1, over the whole proxy. */
   readonly id: number
+  readonly version: '1.0' | '1.1' | '2'
   readonly method: string
   readonly url: string
   readonly host: string
@@ -24,16 +39,25 @@ export interface Exchange {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly rawHeaders: readonly string[]
   readonly at: number
+  /** What upstream answered; where it was never asked, what a rule answered in its place. */
   readonly response: ExchangeResponse | undefined
+  /** What the client got: `response` itself, unless a rule changed it; `undefined` while it has got no head. */
+  readonly delivered: ExchangeResponse | undefined
+  /** The rule that decided, if one did: its name, or its start and place. */
+  readonly decidedBy: string | undefined
+  /** What that rule did: 'respondWith', 'hold', 'fault' … */
+  readonly decision: string | undefined
   /** When the last byte of the response was written; `undefined` until then. */
   readonly endedAt: number | undefined
   /** Why it ended early, if it did. */
   readonly failure: string | undefined
+  /** Bytes of the request's body, as they came. */
   readonly requestBytes: number
+  /** Bytes of the response's body, as upstream sent them. */
   readonly responseBytes: number
 }
 
-export interface ExchangeResponse {
+export interface ExchangeResponse extends KeptContent {
   readonly status: number
   readonly statusText: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>

@@ -1,0 +1,25 @@
+import type { Exchange } from '../journal/traffic-event.ts'
+import type { Scope } from '../scope.ts'
+import type { Body, RequestHead, ResponseHead } from './sides.ts'
+import type { Target } from './target.ts'
+
+/** A head and the body behind it, on their way to the other side. */
+export interface Part<Head> {
+  readonly head: Head
+  readonly body: Body
+}
+
+/** Takes over the bodies of one exchange: what it returns goes on in place of what came. It must read what it is given, or end it. */
+export interface DeclaredStream {
+  request(head: RequestHead, body: Body): Part<RequestHead> | Promise<Part<RequestHead>>
+  /** Upstream's own answer, or what a rule made of it; not asked about answers that rules gave in its place. */
+  response(head: ResponseHead, body: Body): Part<ResponseHead> | Promise<Part<ResponseHead>>
+  /** The exchange is over: `failure` says in a few words why, if it did not run to its end. */
+  over(failure: string | undefined): void
+}
+
+/** Which exchanges carry messages: asked after the rules, for each exchange of a scope that goes on to upstream. */
+export interface DeclaredStreams {
+  /** `head` is what upstream is to get; `undefined`: the exchange is relayed as it is. */
+  of(scope: Scope, exchange: Exchange, target: Target, head: RequestHead): DeclaredStream | undefined
+}

@@ -1,0 +1,77 @@
+import type { ClientRequest } from 'node:http'
+import type { Writable } from 'node:stream'
+import { flush } from './http1-client.ts'
+import { addTrailers, corkBriefly } from './outgoing.ts'
+import type { Cut, RequestHead, ServerListener, ServerSide, UpstreamHttp } from './sides.ts'
+import type { UpstreamLink } from './upstream-link.ts'
+
+/** Upstream in HTTP/1: one request after the other, on the one connection. */
+export class Http1Upstream implements UpstreamHttp {
+  readonly link: UpstreamLink
+
+  constructor(link: UpstreamLink) {
+    this.link = link
+  }
+
+  request({ method, requestTarget, rawHeaders }: RequestHead, listener: ServerListener): ServerSide {
+    return new Http1Request(this.link, this.link.request(method, requestTarget, rawHeaders), listener)
+  }
+}
+
+class Http1Request implements ServerSide {
+  readonly body: Writable
+  readonly #link: UpstreamLink
+  readonly #request: ClientRequest
+  readonly #listener: ServerListener
+  #answered = false
+  #over = false
+
+  constructor(link: UpstreamLink, request: ClientRequest, listener: ServerListener) {
+    this.body = request
+    this.#link = link
+    this.#request = request
+    this.#listener = listener
+    // A body that comes late must not keep its head.
+    corkBriefly(link.leg.stream, () => {
+      if (!request.headersSent && !request.destroyed) request.flushHeaders()
+    })
+    request.on('information', ({ statusCode: status, statusMessage: statusText, rawHeaders }) => {
+      if (!this.#over && !this.#answered) listener.inform({ status, statusText, rawHeaders })
+    })
+    request.on('response', response => {
+      if (this.#over) return void response.on('error', () => {}).resume()
+      this.#answered = true
+      response.on('error', error => this.#end(error))
+      const { statusCode: status = 0, statusMessage: statusText = '', rawHeaders } = response
+      listener.respond({ status, statusText, rawHeaders }, { stream: response, trailers: () => response.rawTrailers })
+    })
+    request.on('error', error => this.#end(error))
+    request.on('close', () => {
+      // Node drops a connection that switches protocols unasked, and calls that no error.
+      if (!this.#answered) this.#end(undefined)
+    })
+  }
+
+  addTrailers(rawTrailers: readonly string[]): void {
+    addTrailers(this.#request, rawTrailers)
+  }
+
+  flush(done: () => void): void {
+    flush(this.#link.leg, done)
+  }
+
+  cut({ how }: Cut): void {
+    const { leg } = this.#link
+    if (how === 'half') return leg.end()
+    this.#over = true
+    if (how === 'rst') leg.reset()
+    this.#request.destroy()
+    this.#link.destroy()
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#over) return
+    this.#over = true
+    this.#listener.onCut({ how: this.#link.leg.wasReset ? 'rst' : 'half' }, error)
+  }
+}

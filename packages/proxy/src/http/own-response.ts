@@ -1,0 +1,57 @@
+import { STATUS_CODES } from 'node:http'
+import { Readable } from 'node:stream'
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web'
+import type { OwnResponse } from '../rule/request-rule.ts'
+import { pour } from './pour.ts'
+import { fieldOf, hasMember } from './raw-headers.ts'
+import type { ClientSide, ResponseHead } from './sides.ts'
+
+/** Fields that HTTP/2 has no place for (RFC 9113 §8.2.2). */
+const ofConnections = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
+
+/** Writes a response of our own, framed as its request and version want it; what the test said about its framing stays. */
+export function writeOwn(client: ClientSide, response: OwnResponse, brokeOff: () => void): ResponseHead {
+  const { status, statusText = client.version === '2' ? '' : (STATUS_CODES[status] ?? ''), body } = response
+  const rawHeaders = framed(client, response)
+  const head = { status, statusText, rawHeaders }
+  const isLast = client.version !== '2' && (hasMember(rawHeaders, 'connection', 'close') || isUnframed(client, status, rawHeaders))
+  const to = client.respond(head, isLast)
+  if (!hasContent(client, status)) {
+    to.end()
+    if (!(body instanceof Uint8Array)) void body.cancel().catch(() => {})
+  } else if (body instanceof Uint8Array) {
+    to.end(body)
+  } else {
+    const from = Readable.fromWeb(body as NodeReadableStream)
+    from.on('error', brokeOff)
+    to.on('close', () => from.destroy())
+    pour(from, to, { onEnd: () => void to.end() })
+  }
+  return head
+}
+
+/** RFC 9110 §6.4.1: what has no content, whatever its head says. */
+function hasContent({ head }: ClientSide, status: number): boolean {
+  return head.method !== 'HEAD' && status >= 200 && status !== 204 && status !== 304
+}
+
+function framed({ version }: ClientSide, { status, headers, body }: OwnResponse): readonly string[] {
+  if (version === '2') {
+    const kept = headers.filter((_, n) => !ofConnections.has((headers[n - (n % 2)] ?? '').toLowerCase()))
+    return body instanceof Uint8Array && !isFramed(kept) && status !== 204 && status !== 304
+      ? [...kept, 'content-length', String(body.length)]
+      : kept
+  }
+  if (isFramed(headers) || status < 200 || status === 204 || status === 304) return headers
+  if (body instanceof Uint8Array) return [...headers, 'Content-Length', String(body.length)]
+  return version === '1.0' ? headers : [...headers, 'Transfer-Encoding', 'chunked']
+}
+
+function isFramed(rawHeaders: readonly string[]): boolean {
+  return fieldOf(rawHeaders, 'content-length') !== undefined || fieldOf(rawHeaders, 'transfer-encoding') !== undefined
+}
+
+/** Only the end of the connection tells where its body ends (RFC 9112 §6.3). */
+function isUnframed(client: ClientSide, status: number, rawHeaders: readonly string[]): boolean {
+  return hasContent(client, status) && !isFramed(rawHeaders)
+}
