@@ -50,6 +50,8 @@ export type {
   RequestRule,
 } from './rule/request-rule.ts'
 export { startProxy } from './proxy.ts'
+export { tlsAlerts } from './rule/tls-fault.ts'
+export type { FalseCertificate, TlsAlert } from './rule/tls-fault.ts'
 export { pass } from './rule/verdict.ts'
 export type { Corruption, Verdict } from './rule/verdict.ts'
 export { Scope } from './scope.ts'

@@ -1,5 +1,15 @@
-import type { ConnectAction, ConnectRule, HandshakeAction, HandshakeRule, RewritableHandshake } from '@midwire/proxy'
-import { badInput, checkFunction, checkMs } from './bad-input.ts'
+import { isIP } from 'node:net'
+import { tlsAlerts } from '@midwire/proxy'
+import type {
+  ConnectAction,
+  ConnectRule,
+  FalseCertificate,
+  HandshakeAction,
+  HandshakeRule,
+  RewritableHandshake,
+  TlsAlert,
+} from '@midwire/proxy'
+import { badInput, checkChoice, checkFunction, checkKeys, checkMs } from './bad-input.ts'
 import type { ClientView } from './client-view.ts'
 import { handshakeMatch, targetMatch } from './match-input.ts'
 import type { ConnectMatch, ConnectPredicate } from './matching.ts'
@@ -10,6 +20,14 @@ import { RuleBuilder, ruleParts } from './rule-draft.ts'
 import type { Draft } from './rule-draft.ts'
 import { ConnectRuleHandle } from './rule-handle.ts'
 import { HandshakeHoldHandle } from './handshake-hold-handle.ts'
+
+export interface AttemptOptions {
+  /**
+   * What the host name stands for: with several addresses, clients see the `AggregateError` of all attempts. @default one that nobody has
+   * (192.0.2.1, RFC 5737), since no name is looked up; of an address, itself
+   */
+  readonly addresses?: readonly string[]
+}
 
 /** A rule on TCP connects or WebSocket handshakes, on its way to its verb. */
 export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T> {
@@ -28,8 +46,16 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T>
   }
 
   /** The connect fails with ECONNREFUSED, before a byte is read. */
-  refuse(): ConnectRuleHandle {
-    return this.#connect('refuse()', { kind: 'refuse' })
+  refuse(options: AttemptOptions = {}): ConnectRuleHandle {
+    return this.#connect('refuse()', { kind: 'refuse', ...addressesOf(options, [], 'refuse(options)') })
+  }
+
+  /** No way leads to the host: EHOSTUNREACH, or ENETUNREACH where there is no network at all. */
+  unreachable(options: AttemptOptions & { readonly code?: 'EHOSTUNREACH' | 'ENETUNREACH' } = {}): ConnectRuleHandle {
+    const addresses = addressesOf(options, ['code'], 'unreachable(options)')
+    const { code = 'EHOSTUNREACH' } = options
+    checkChoice(code, ['EHOSTUNREACH', 'ENETUNREACH'], 'unreachable({ code })')
+    return this.#connect('unreachable()', { kind: 'unreachable', code, ...addresses })
   }
 
   /** The host name does not resolve: ENOTFOUND. */
@@ -45,6 +71,35 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T>
   /**
    * Answers the upgrade request with an HTTP response; upstream never sees it.
    *
+  /** The connect succeeds, and the connection ends before a byte: with FIN, or with RST. @default 'fin' */
+  hangUp(how: 'fin' | 'rst' = 'fin'): ConnectRuleHandle {
+    checkChoice(how, ['fin', 'rst'], 'hangUp(how)')
+    return this.#connect('hangUp()', { kind: 'hangUp', how })
+  }
+
+  /** The connect succeeds, and nothing comes: neither a TLS handshake nor an answer. */
+  hang(): ConnectRuleHandle {
+    return this.#connect('hang()', { kind: 'hang' })
+  }
+
+  /** The TLS handshake fails with a fatal alert, by its name in RFC 8446 §6.2. @default 'handshake_failure' */
+  failTls(alert: TlsAlert = 'handshake_failure'): ConnectRuleHandle {
+    checkChoice(alert, Object.keys(tlsAlerts), 'failTls(alert)')
+    return this.#connect('failTls()', { kind: 'failTls', alert })
+  }
+
+  /**
+   * The client is shown a certificate that it must not accept: 'expired', 'notYetValid', 'selfSigned', 'wrongHost', or 'untrusted' (of an
+   * authority that nobody knows). A client that accepts it all the same goes on as ever.
+   */
+  presentCertificate(certificate: FalseCertificate): ConnectRuleHandle {
+    const what = 'presentCertificate(certificate)'
+    if (certificate === undefined)
+      throw badInput(`${what}: expected one of ${certificates.map(one => `'${one}'`).join(', ')}, got undefined`)
+    checkChoice(certificate, certificates, what)
+    return this.#connect('presentCertificate()', { kind: 'presentCertificate', certificate })
+  }
+
    * @param body text, bytes, or a value that is sent as JSON with its content type
    * @throws MidwireError unless the status is one that ends an exchange (200 to 599)
    */
@@ -119,4 +174,16 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T>
     const origin = this.desk.declare(this.draft)
     return Object.freeze({ on: 'handshake', ...rest, ...origin, match, action: Object.freeze(action) })
   }
+}
+
+const certificates: readonly FalseCertificate[] = ['expired', 'notYetValid', 'selfSigned', 'wrongHost', 'untrusted']
+
+function addressesOf(options: AttemptOptions, more: readonly string[], what: string): { addresses?: readonly string[] } {
+  checkKeys(options, ['addresses', ...more], what)
+  const { addresses } = options
+  if (addresses === undefined) return {}
+  if (Array.isArray(addresses) && addresses.length > 0 && addresses.every(address => isIP(String(address)) !== 0)) {
+    return { addresses: Object.freeze([...addresses]) }
+  }
+  throw badInput(`${what}: expected addresses as a list of IP addresses, got ${JSON.stringify(addresses)}`)
 }

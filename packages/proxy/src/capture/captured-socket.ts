@@ -6,6 +6,8 @@ import type { MidwireError } from '../errors.ts'
 import type { Scope } from '../scope.ts'
 import type { ClientTls } from '../tls/client-tls.ts'
 import type { Attribution } from './attribution.ts'
+import { failAttempts } from './connect-failure.ts'
+import type { ConnectFailure } from './connect-failure.ts'
 import { STEPS } from './hold.ts'
 import type { Hold } from './hold.ts'
 import type { Destination, Inbound } from './inbound.ts'
@@ -141,6 +143,21 @@ export class CapturedSocket implements Inbound {
     const { host, port } = this.destination
     this.#gone.abort(new Error(`the client gave up its connection to ${host}:${port}`))
   }
+  failAttempts(failure: ConnectFailure): void {
+    const { client, dial, mirrored } = this.#captured
+    if (client.destroyed) return
+    // Where an address is tried that Node has chosen, Node shows its attempts itself.
+    if (mirrored) this.fail(failAttempts(client, dial, this.destination.host, failure))
+    else this.fail(failure.error(dial.host ?? this.destination.host, dial.port))
+  }
+
+  failLookup(error: Error): void {
+    const { client, mirrored } = this.#captured
+    if (client.destroyed) return
+    if (mirrored) client.emit('lookup', error, undefined, undefined, this.destination.host)
+    this.fail(error)
+  }
+
 }
 
 /** Options that make no sense, which only a target can give, fail as the rest does. */

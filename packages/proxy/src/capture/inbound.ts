@@ -2,6 +2,7 @@ import type { Socket, TcpNetConnectOpts } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import type { MidwireError } from '../errors.ts'
 import type { Scope } from '../scope.ts'
+import type { ConnectFailure } from './connect-failure.ts'
 
 /** Where the client wanted to go. */
 export interface Destination {
@@ -57,6 +58,10 @@ export interface Inbound {
   /** Aborts when the client gives up before `accept`; a dial under way ends with it. */
   readonly gone: AbortSignal
 }
+  /** Before `accept`: makes the client's connect fail as Node's own attempts would, and shows them. */
+  failAttempts(failure: ConnectFailure): void
+  /** Before `accept`: makes the client's connect fail as Node would when it cannot find an address for the name. */
+  failLookup(error: Error): void
 
 /** What in-process capture hands its connections to. */
 export interface CaptureTarget {

@@ -1,5 +1,6 @@
 import { type Socket, Socket as NetSocket, type TcpNetConnectOpts } from 'node:net'
 import type { Scope } from '../scope.ts'
+import type { ConnectFailure } from './connect-failure.ts'
 import type { Destination, Inbound } from './inbound.ts'
 import { connectUpstream } from './nodes-connect.ts'
 
@@ -46,13 +47,21 @@ export class ToldClient implements Inbound {
     return Promise.resolve(this.#socket)
   }
 
-  fail(): void {
+  fail(_error?: Error): void {
     this.#socket.resetAndDestroy()
   }
 }
 
 /** Connects past the capture. @throws the error of the socket */
 export function dialDirectly(to: TcpNetConnectOpts): Promise<Socket> {
+
+  failAttempts({ error }: ConnectFailure): void {
+    this.fail(error(this.destination.host, this.destination.port))
+  }
+
+  failLookup(error: Error): void {
+    this.fail(error)
+  }
   return new Promise((resolve, reject) => {
     const socket = new NetSocket({ allowHalfOpen: true })
     socket.once('error', reject)

@@ -7,8 +7,10 @@ import { HttpConnection } from '../http/http-connection.ts'
 import { targetOf } from '../http/target.ts'
 import { connectOutcome } from '../rule/connect-outcome.ts'
 import type { Scope } from '../scope.ts'
+import type { FalseCertificate } from '../rule/tls-fault.ts'
 import { laterTurn } from './clock.ts'
-import { notFound, refused } from './connect-errors.ts'
+import { refused } from './connect-errors.ts'
+import { cannotAct, endConnect } from './dead-end.ts'
 import { Leg } from './leg.ts'
 import { putOnTls } from './put-on-tls.ts'
 import { type Hello, type Sniffed, sniff } from './sniff.ts'
@@ -32,18 +34,12 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   const rule = scope && engine.decideConnect(scope, destination)
   if (rule) {
     attempt.outcome = connectOutcome(rule)
-    switch (rule.action.kind) {
-      case 'refuse':
-        return failLater(inbound, refused(destination.host, destination.port))
-      case 'failDns':
-        return failLater(inbound, notFound(destination.host))
-      case 'timeout':
-        return engine.park(scope, inbound)
-    }
+    if (rule.action.kind !== 'presentCertificate') return endConnect(engine, scope, inbound, rule, rule.action)
   }
+  const certificate = rule?.action.kind === 'presentCertificate' ? rule.action.certificate : undefined
 
   const route = engine.routes.find(destination)
-  const answersItself = scope !== undefined && engine.mayAnswer(scope, destination)
+  const answersItself = scope !== undefined && (certificate !== undefined || engine.mayAnswer(scope, destination))
   let server: Leg | undefined
   if (engine.options.upstream === 'none' && !route) {
     if (!answersItself) {
@@ -67,6 +63,10 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   const first = await sniff(client.stream, server?.stream)
   if (client.closed) return server?.destroy()
   if (server?.closed) return client.endLike(server)
+  if (certificate && rule) {
+    if (first.kind === 'tls') return handTls(engine, inbound, client, server, route, first, certificate)
+    cannotAct(engine, rule, `the client speaks no TLS to ${destination.host}:${destination.port}`)
+  }
   await hand(engine, inbound, client, server, route, first, undefined)
 }
 
@@ -134,6 +134,7 @@ async function handTls(
   server: Leg | undefined,
   route: Upstream | undefined,
   hello: Hello,
+  certificate?: FalseCertificate,
 ): Promise<void> {
   // A client that speaks only protocols we do not relay goes through untouched.
   if (hello.alpn.length > 0 && hello.alpn.every(protocol => protocol === 'h2')) {
@@ -168,7 +169,7 @@ async function handTls(
     alpn = (secured.stream as TLSSocket).alpnProtocol || undefined
   }
   if (client.closed) return secured?.destroy()
-  const plain = await takeOffTls(engine, client, hello.serverName ?? inbound.destination.host, alpn)
+  const plain = await takeOffTls(engine, client, hello.serverName ?? inbound.destination.host, alpn, certificate)
   if (!plain) return secured?.destroy()
   const first = await sniff(plain.stream, secured?.stream)
   if (plain.closed) return secured?.destroy()

@@ -1,21 +1,30 @@
 import type { Inbound } from '../capture/inbound.ts'
 import type { Scope } from '../scope.ts'
 import { timedOut } from './connect-errors.ts'
+import type { Leg } from './leg.ts'
 
-/** Connects that a rule lets hang, until their clients give up or their scope ends. */
+/** Connects and connections that a rule lets hang, until their clients give up or their scope ends. */
 export class Parked {
-  readonly #inbounds = new Map<Inbound, Scope>()
+  readonly #ends = new Map<() => void, Scope>()
 
   add(scope: Scope, inbound: Inbound): void {
-    this.#inbounds.set(inbound, scope)
-    inbound.gone.addEventListener('abort', () => this.#inbounds.delete(inbound), { once: true })
+    const end = (): void => inbound.failAttempts({ error: timedOut })
+    this.#ends.set(end, scope)
+    inbound.gone.addEventListener('abort', () => this.#ends.delete(end), { once: true })
+  }
+
+  /** A connection that was accepted. */
+  addLeg(scope: Scope, leg: Leg): void {
+    const end = (): void => leg.destroy()
+    this.#ends.set(end, scope)
+    leg.raw.once('close', () => this.#ends.delete(end))
   }
 
   endAll(inScope: (scope: Scope) => boolean): void {
-    for (const [inbound, scope] of this.#inbounds) {
+    for (const [end, scope] of this.#ends) {
       if (!inScope(scope)) continue
-      this.#inbounds.delete(inbound)
-      inbound.fail(timedOut(inbound.destination.host, inbound.destination.port))
+      this.#ends.delete(end)
+      end()
     }
   }
 }

@@ -1,13 +1,21 @@
 import { TLSSocket } from 'node:tls'
 import type { EngineContext } from '../engine-context.ts'
+import { falseContext } from '../tls/false-certificate.ts'
+import type { FalseCertificate } from '../rule/tls-fault.ts'
 import { Leg } from './leg.ts'
 
-/** Answers the client's TLS handshake as the host it meant; `undefined` if the client does not agree. */
-export function takeOffTls(engine: EngineContext, client: Leg, host: string, alpn: string | undefined): Promise<Leg | undefined> {
+/** Answers the client's TLS handshake as the host it meant, or with a false certificate; `undefined` if the client does not agree. */
+export function takeOffTls(
+  engine: EngineContext,
+  client: Leg,
+  host: string,
+  alpn: string | undefined,
+  certificate?: FalseCertificate,
+): Promise<Leg | undefined> {
   return new Promise(resolve => {
     const stream = new TLSSocket(client.raw, {
       isServer: true,
-      secureContext: engine.authority.secureContextFor(host),
+      secureContext: certificate ? falseContext(certificate, host, engine.authority) : engine.authority.secureContextFor(host),
       ...(alpn ? { ALPNProtocols: [alpn] } : {}),
     })
     Object.assign(stream, { allowHalfOpen: true })

@@ -11,5 +11,15 @@ export function connectOutcome(rule: ConnectRule): string {
       return `name not resolved ${by}`
     case 'timeout':
       return `left unanswered ${by}`
+    case 'unreachable':
+      return `unreachable (${rule.action.code}) ${by}`
+    case 'hangUp':
+      return `accepted and ended with ${rule.action.how.toUpperCase()} ${by}`
+    case 'hang':
+      return `accepted and left unanswered ${by}`
+    case 'failTls':
+      return `TLS alert ${rule.action.alert} ${by}`
+    case 'presentCertificate':
+      return `certificate ${rule.action.certificate} ${by}`
   }
 }

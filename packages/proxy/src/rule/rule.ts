@@ -4,6 +4,7 @@ import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
 import type { SourceLine } from '../source-line.ts'
 import type { RequestRule } from './request-rule.ts'
+import type { FalseCertificate, TlsAlert } from './tls-fault.ts'
 import type { Corruption, Verdict } from './verdict.ts'
 
 /** A predicate with the words for it. Built by `match.ts` from a partial object, a function, or nothing. */
@@ -76,8 +77,20 @@ export type ControlAction =
   /** Close frames only. */
   | { readonly kind: 'replace'; readonly code: number | undefined; readonly reason: string }
 
-/** TCP phase: decided before a byte is read. */
-export type ConnectAction = { readonly kind: 'refuse' } | { readonly kind: 'failDns' } | { readonly kind: 'timeout' }
+/** TCP phase: decided before a byte is read. `addresses`: what the host name stands for, where the client is to be shown several. */
+export type ConnectAction =
+  | { readonly kind: 'refuse'; readonly addresses?: readonly string[] }
+  | { readonly kind: 'unreachable'; readonly code: 'EHOSTUNREACH' | 'ENETUNREACH'; readonly addresses?: readonly string[] }
+  | { readonly kind: 'failDns'; readonly code?: 'ENOTFOUND' | 'EAI_AGAIN' }
+  | { readonly kind: 'timeout' }
+  /** The connection is accepted, and ended before a byte. */
+  | { readonly kind: 'hangUp'; readonly how: 'fin' | 'rst' }
+  /** The connection is accepted, and nothing comes: no answer to a ClientHello, nor to a request. */
+  | { readonly kind: 'hang' }
+  /** The ClientHello is answered with a fatal alert (RFC 8446 §6.2). */
+  | { readonly kind: 'failTls'; readonly alert: TlsAlert }
+  /** The client is shown a certificate that it must not accept; one that does not mind goes on as ever. */
+  | { readonly kind: 'presentCertificate'; readonly certificate: FalseCertificate }
 
 /** Handshake phase of a WebSocket: decided when its upgrade request has been read. */
 export type HandshakeAction =

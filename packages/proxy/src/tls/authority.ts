@@ -5,7 +5,7 @@ import type { SecureContext } from 'node:tls'
 import { original } from '../capture/original.ts'
 import { messageOf, MidwireError } from '../errors.ts'
 import { makeAuthorityCertificate, makeLeafCertificate, readIssuer } from './certificate.ts'
-import type { Issuer } from './certificate.ts'
+import type { Issuer, Validity } from './certificate.ts'
 
 /** Certificate and private key, in PEM. */
 export interface KeyPair {
@@ -74,6 +74,15 @@ export class Authority {
       this.#fingerprints.add(new X509Certificate(leaf.cert).fingerprint256)
     }
     return leaf
+  }
+
+  /** A leaf that no client should accept, and that does not count as issued; `by`: who has signed it. */
+  falseLeaf(hostName: string, validity?: Validity, by: 'authority' | 'itself' = 'authority'): KeyPair {
+    const { privateKey, publicKey } = newKey()
+    return {
+      cert: makeLeafCertificate(hostName, publicKey, by === 'itself' ? privateKey : this.#signer(), validity),
+      key: toPem(privateKey),
+    }
   }
 
   /** What a TLS server for that name is made with; the same for the same name. ALPN is left to the server. */

@@ -63,17 +63,30 @@ export function makeAuthorityCertificate(commonName: string, key: KeyObject): st
   ])
 }
 
-/** Makes the certificate of a TLS server, or of a client that shows one, for one DNS name or IP literal, in PEM. */
-export function makeLeafCertificate(hostName: string, publicKey: KeyObject, issuer: Issuer): string {
-  return signed(issuer, nameOf(hostName.slice(0, 64)), publicKey, [
+/** From when to when a certificate is valid, in ms since 1970. */
+export interface Validity {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Makes the certificate of a TLS server, or of a client that shows one, for one DNS name or IP literal, in PEM.
+ *
+ * @param issuer who signs it; a private key: that of the certificate itself
+ */
+export function makeLeafCertificate(hostName: string, publicKey: KeyObject, issuer: Issuer | KeyObject, validity?: Validity): string {
+  const subject = nameOf(hostName.slice(0, 64))
+  const signer = 'subject' in issuer ? issuer : { subject, keyId: keyIdOf(publicKey), key: issuer }
+  const extensions = [
     extension(OID.basicConstraints, true, sequence()),
     // digitalSignature(0), keyEncipherment(2): the latter for clients that offer nothing but RSA key exchange
     extension(OID.keyUsage, true, bits('\x05\xa0')),
     extension(OID.extKeyUsage, false, sequence(oid(OID.serverAuth), oid(OID.clientAuth))),
     extension(OID.subjectAltName, false, sequence(altName(hostName))),
     extension(OID.subjectKeyIdentifier, false, octets(latin1(keyIdOf(publicKey)))),
-    extension(OID.authorityKeyIdentifier, false, sequence(context(0, latin1(issuer.keyId)))),
-  ])
+    extension(OID.authorityKeyIdentifier, false, sequence(context(0, latin1(signer.keyId)))),
+  ]
+  return signed(signer, subject, publicKey, extensions, validity)
 }
 
 /** Reads what is needed to sign in the name of an authority from its certificate. */
@@ -86,7 +99,7 @@ export function readIssuer(certificate: Buffer, key: KeyObject): Issuer {
 }
 
 /** RFC 5280 §4.1 */
-function signed(issuer: Issuer, subject: Asn1, publicKey: KeyObject, extensions: Asn1[]): string {
+function signed(issuer: Issuer, subject: Asn1, publicKey: KeyObject, extensions: Asn1[], validity: Validity = validNow()): string {
   const algorithm =
     issuer.key.asymmetricKeyType === 'ec'
       ? sequence(oid(OID.ecdsaWithSha256))
@@ -99,14 +112,18 @@ function signed(issuer: Issuer, subject: Asn1, publicKey: KeyObject, extensions:
     integer(latin1(serial)),
     algorithm,
     issuer.subject,
-    // A day back, for clocks that differ; three weeks on, for runs that last.
-    sequence(time(Date.now() - DAY), time(Date.now() + 21 * DAY)),
+    sequence(time(validity.from), time(validity.to)),
     subject,
     asn1().fromDer(latin1(publicKey.export({ type: 'spki', format: 'der' }))),
     context(3, [sequence(...extensions)]),
   )
   const signature = sign('sha256', der(tbs), issuer.key)
   return pem(der(sequence(tbs, algorithm, bits(`\0${latin1(signature)}`))))
+}
+
+/** A day back, for clocks that differ; three weeks on, for runs that last. */
+function validNow(): Validity {
+  return { from: Date.now() - DAY, to: Date.now() + 21 * DAY }
 }
 
 /** RFC 5280 §4.2.1.2, method 1: the SHA-1 of the public key's bits. */
