@@ -68,9 +68,6 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T>
     return this.#connect('timeout()', { kind: 'timeout' })
   }
 
-  /**
-   * Answers the upgrade request with an HTTP response; upstream never sees it.
-   *
   /** The connect succeeds, and the connection ends before a byte: with FIN, or with RST. @default 'fin' */
   hangUp(how: 'fin' | 'rst' = 'fin'): ConnectRuleHandle {
     checkChoice(how, ['fin', 'rst'], 'hangUp(how)')
@@ -100,6 +97,9 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T>
     return this.#connect('presentCertificate()', { kind: 'presentCertificate', certificate })
   }
 
+  /**
+   * Answers the upgrade request with an HTTP response; upstream never sees it.
+   *
    * @param body text, bytes, or a value that is sent as JSON with its content type
    * @throws MidwireError unless the status is one that ends an exchange (200 to 599)
    */

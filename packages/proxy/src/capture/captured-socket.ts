@@ -139,10 +139,6 @@ export class CapturedSocket implements Inbound {
     if (!top.destroyed) top.destroy(error)
   }
 
-  readonly #closed = (): void => {
-    const { host, port } = this.destination
-    this.#gone.abort(new Error(`the client gave up its connection to ${host}:${port}`))
-  }
   failAttempts(failure: ConnectFailure): void {
     const { client, dial, mirrored } = this.#captured
     if (client.destroyed) return
@@ -158,6 +154,10 @@ export class CapturedSocket implements Inbound {
     this.fail(error)
   }
 
+  readonly #closed = (): void => {
+    const { host, port } = this.destination
+    this.#gone.abort(new Error(`the client gave up its connection to ${host}:${port}`))
+  }
 }
 
 /** Options that make no sense, which only a target can give, fail as the rest does. */

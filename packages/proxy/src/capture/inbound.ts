@@ -53,15 +53,15 @@ export interface Inbound {
    * RST. Does nothing once the client is gone.
    */
   fail(error: Error): void
+  /** Before `accept`: makes the client's connect fail as Node's own attempts would, and shows them. */
+  failAttempts(failure: ConnectFailure): void
+  /** Before `accept`: makes the client's connect fail as Node would when it cannot find an address for the name. */
+  failLookup(error: Error): void
   /** Stack of the call that opened the connection, for leaks. */
   readonly stack: string | undefined
   /** Aborts when the client gives up before `accept`; a dial under way ends with it. */
   readonly gone: AbortSignal
 }
-  /** Before `accept`: makes the client's connect fail as Node's own attempts would, and shows them. */
-  failAttempts(failure: ConnectFailure): void
-  /** Before `accept`: makes the client's connect fail as Node would when it cannot find an address for the name. */
-  failLookup(error: Error): void
 
 /** What in-process capture hands its connections to. */
 export interface CaptureTarget {

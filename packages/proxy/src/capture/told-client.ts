@@ -50,10 +50,6 @@ export class ToldClient implements Inbound {
   fail(_error?: Error): void {
     this.#socket.resetAndDestroy()
   }
-}
-
-/** Connects past the capture. @throws the error of the socket */
-export function dialDirectly(to: TcpNetConnectOpts): Promise<Socket> {
 
   failAttempts({ error }: ConnectFailure): void {
     this.fail(error(this.destination.host, this.destination.port))
@@ -62,6 +58,10 @@ export function dialDirectly(to: TcpNetConnectOpts): Promise<Socket> {
   failLookup(error: Error): void {
     this.fail(error)
   }
+}
+
+/** Connects past the capture. @throws the error of the socket */
+export function dialDirectly(to: TcpNetConnectOpts): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = new NetSocket({ allowHalfOpen: true })
     socket.once('error', reject)
