@@ -58,9 +58,12 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T>
     return this.#connect('unreachable()', { kind: 'unreachable', code, ...addresses })
   }
 
-  /** The host name does not resolve: ENOTFOUND. */
-  failDns(): ConnectRuleHandle {
-    return this.#connect('failDns()', { kind: 'failDns' })
+  /** The host name does not resolve: ENOTFOUND, or EAI_AGAIN where no name server answers. */
+  failDns(options: { readonly code?: 'ENOTFOUND' | 'EAI_AGAIN' } = {}): ConnectRuleHandle {
+    checkKeys(options, ['code'], 'failDns(options)')
+    const { code = 'ENOTFOUND' } = options
+    checkChoice(code, ['ENOTFOUND', 'EAI_AGAIN'], 'failDns({ code })')
+    return this.#connect('failDns()', { kind: 'failDns', code })
   }
 
   /** The connect neither succeeds nor fails. */
