@@ -14,6 +14,8 @@ export interface RequestFacts {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The JSON value of the body, or its text where it is none; read only by a match with `needsBody`. */
   readonly body: unknown
+  /** The body as text; read as `body` is. */
+  readonly text: string
 }
 
 /** Where in an exchange a fault happens; bytes are those of the body, without its framing. */
