@@ -3,12 +3,18 @@ export type {
   Codec,
   CodecContext,
   CodecDirection,
+  CodecFrame,
+  CodecStateDirection,
   Connection,
   ConnectionState,
   ControlFrame,
   Corruption,
+  EditableRequest,
+  EditableResponse,
+  FaultPoint,
   Decoded,
   DecodedMessage,
+  Encoded,
   Exchange,
   ExchangeResponse,
   HandshakeFacts,
@@ -16,18 +22,23 @@ export type {
   Message,
   MidwireErrorCode,
   RawSendOptions,
+  RequestFacts,
   RewritableHandshake,
   SendOptions,
   Side,
   SourceLine,
   TrafficEvent,
+  UndecodedMessage,
   Verdict,
 } from '@midwire/proxy'
 export { checkConnected, checkReceived, checkSent, checkSentInOrder } from './checks.ts'
 export type { CheckOptions, CheckResult } from './checks.ts'
 export { binary } from './codec/binary.ts'
+export { delimitedJson } from './codec/delimited-json.ts'
+export type { DelimitedJsonOptions } from './codec/delimited-json.ts'
 export { json } from './codec/json.ts'
 export { text } from './codec/text.ts'
+export { withSchema } from './codec/with-schema.ts'
 export type { CloseRuleBuilder, ControlRuleBuilder } from './control-rule-builder.ts'
 export type { ControlHoldHandle, ControlRuleHandle } from './control-rule-handle.ts'
 export type { ConnectRuleBuilder } from './connect-rule-builder.ts'
@@ -46,15 +57,22 @@ export type {
   MessagePredicate,
   Patch,
   PingMatch,
+  RequestFactsPredicate,
   RequestMatch,
   RequestPredicate,
   ResponseMatch,
   Subset,
   TextMatch,
+  UrlPattern,
 } from './matching.ts'
 export type { HandleVerdict, HoldOptions, MessageRuleBuilder } from './message-rule-builder.ts'
+export type { MswRequestHandler } from './msw-handlers.ts'
 export type { ResponseHeaders } from './own-response.ts'
 export { ProxyControl } from './proxy-control.ts'
+export type { RequestMatchOptions } from './request-match.ts'
+export type { RequestPatch, ResponsePatch } from './request-patch.ts'
+export type { AtResponse, FaultOptions, RequestRuleBuilder } from './request-rule-builder.ts'
+export type { RequestHoldHandle, RequestRuleHandle } from './request-rule-handle.ts'
 export type { ConnectRuleHandle, HoldHandle, MessageRuleHandle, RuleHandle } from './rule-handle.ts'
 export type { ScopeKind } from './scope-state.ts'
 export { checkSettings } from './settings.ts'

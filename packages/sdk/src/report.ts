@@ -135,7 +135,9 @@ function injectedLine(
 ): TranscriptLine {
   const line = { at, way: `Midwire → ${to}`, type: what.replace(/ message$/, ''), summary: '' }
   if (bytes.byteLength === 0) return line
-  const context = { from: other(to), binary: what.startsWith('binary'), protocol: connection.protocol, state: undefined }
+  const { protocol, url } = connection
+  const direction = { from: other(to), protocol, url }
+  const context = { ...direction, binary: what.startsWith('binary'), state: codec.state?.(direction) }
   // A codec with a state has a history of its own that this message is no part of.
   const values = codec.stateless && readSafely(() => codec.decode(bytes, context).messages.map(message => describeValue(message.value)))
   if (!codec.stateless && 'value' in rest) return { ...line, bytes: bytes.byteLength, summary: describeValue(rest.value) }

@@ -1,6 +1,6 @@
 import type { Codec } from '@midwire/proxy'
+import { utf8 } from './utf8.ts'
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const nothing = new Uint8Array(0)
 
 /**
@@ -13,12 +13,15 @@ export function json<T = unknown>(): Codec<T> {
     name: 'json',
     stateless: true,
     decode(bytes) {
-      return { messages: [{ value: JSON.parse(decoder.decode(bytes)) as T, bytes }], rest: nothing }
+      return { messages: [{ value: JSON.parse(utf8(bytes)) as T, bytes }], rest: nothing }
     },
-    encode(value) {
-      const text = JSON.stringify(value)
-      if (text === undefined) throw new TypeError(`json: ${typeof value} has no JSON form`)
-      return text
-    },
+    encode: value => jsonText('json', value),
   }
+}
+
+/** @throws TypeError, in the name of a codec, when a value has no JSON form */
+export function jsonText(codec: string, value: unknown): string {
+  const text = JSON.stringify(value) as string | undefined
+  if (text === undefined) throw new TypeError(`${codec}: ${typeof value} has no JSON form`)
+  return text
 }

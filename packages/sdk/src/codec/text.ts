@@ -1,6 +1,6 @@
 import type { Codec } from '@midwire/proxy'
+import { utf8 } from './utf8.ts'
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const nothing = new Uint8Array(0)
 
 /** Every WebSocket message is a string. @throws TypeError when bytes are not UTF-8 */
@@ -9,7 +9,7 @@ export function text(): Codec<string> {
     name: 'text',
     stateless: true,
     decode(bytes) {
-      return { messages: [{ value: decoder.decode(bytes), bytes }], rest: nothing }
+      return { messages: [{ value: utf8(bytes), bytes }], rest: nothing }
     },
     encode(value) {
       if (typeof value !== 'string') throw new TypeError(`text: expected a string, got ${typeof value}`)
