@@ -27,7 +27,7 @@ test('what was relayed by other means is seen by observers, and no rule decides 
   expect(wire.session.mustJudge('server')).toBe(true)
   wire.put({ kind: 'bytes', from: 'server', bytes: wire.frame('server', 'm1'), relayed: true })
   expect(seen).toEqual(['m1'])
-  expect(dropped.matches).toBe(0)
+  expect(dropped.matched).toBe(0)
   expect(wire.seen('client')).toEqual(['m1'])
 })
 

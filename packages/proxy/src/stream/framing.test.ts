@@ -67,11 +67,9 @@ describe('server-sent events (WHATWG HTML §9.2)', () => {
     ['a byte order mark at the start is not read', '\uFEFFdata: a\n\n\uFEFFdata: b\n\n', ['a']],
     ['an event without its empty line is none', 'data: a\n\ndata: b\n', ['a']],
   ]
-  for (const [title, text, expected] of cases) {
-    test(`${title}`, () => {
-      expect(payloads(read(sse, [Buffer.from(text)]))).toEqual(expected)
-    })
-  }
+  test.each(cases)('%s', (_, text, expected) => {
+    expect(payloads(read(sse, [Buffer.from(text)]))).toEqual(expected)
+  })
 
   test('an event is complete with its empty line, also with a lone CR', () => {
     const reader = sse.reader()
