@@ -45,7 +45,9 @@ export class MessageRuleBuilder<T> extends RuleBuilder<MessageRuleBuilder<T>, T>
       {
         kind: 'observe',
         fn: (value, message) => {
-          fn(value as T, message as Message<T>)?.then(undefined, (reason: unknown) => this.desk.fail(rule, message, reason))
+          // What `expect(…)` returns is no promise, and no reason to fail either.
+          const answer: unknown = fn(value as T, message as Message<T>)
+          if (isPromise(answer)) answer.then(undefined, (reason: unknown) => this.desk.fail(rule, message, reason))
         },
       },
       then,
@@ -191,4 +193,8 @@ function forbidden(value: unknown, { from }: Message, reason: string | undefined
 
 function isFunction<T>(value: unknown): value is (value: T, message: Message<T>) => T {
   return typeof value === 'function'
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }

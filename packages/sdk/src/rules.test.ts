@@ -32,6 +32,8 @@ describe('a message rule', () => {
       const { proxy } = bed
       const seen: number[] = []
       proxy.onMessage().observe(({ n }) => void seen.push(n))
+      // It returns something that is no promise.
+      proxy.onMessage().observe(({ n }) => expect(n).not.toBe(0))
       proxy.onClientMessage({ n: 1 }).patch({ text: 'patched', deep: { b: 2 } })
       proxy.onClientMessage({ n: 2 }).patch(note => ({ ...note, text: 'by function' }))
       proxy.onServerMessage({ n: 3 }).replace({ n: 30 })
