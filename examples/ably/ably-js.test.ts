@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ablyOnTheWire, channelOf, fallback, formats, primary, realtime, rest } from './on-the-wire.ts'
+import { errorOf } from './protocol-message.ts'
 
 const { proxy } = await ablyOnTheWire()
 
@@ -56,14 +57,10 @@ describe.each(formats)('in %s', (_, format) => {
     const issuer = rest(format)
     const client = realtime({
       ...format,
-      authCallback: (params, callback) => {
-        issuer.auth.requestToken(params).then(
-          details => {
-            tokens.push(details.token)
-            callback(null, details)
-          },
-          error => callback(error, null),
-        )
+      authCallback: async (params, callback) => {
+        const details = await issuer.auth.requestToken(params)
+        tokens.push(details.token)
+        callback(null, details)
       },
     })
     await client.connection.whenState('connected')
@@ -78,7 +75,7 @@ describe.each(formats)('in %s', (_, format) => {
 
   // server_sent_detached_while_attaching: channel.send = msg => { expect(msg.action).to.equal(10); transport.onProtocolMessage({ action: 13, error }) }
   test('DETACHED while attaching suspends the channel', async () => {
-    const error = { code: 50000, statusCode: 500, message: 'generic serverside failure' }
+    const error = errorOf(50000, 'generic serverside failure')
     proxy.onClientMessage({ action: 'ATTACH' }).reply(({ channel = '' }) => ({ action: 'DETACHED', channel, error }))
     const channel = channelOf(realtime(format))
 
@@ -105,7 +102,7 @@ describe.each(formats)('in %s', (_, format) => {
   // nack_of_sent_message_on_connection_failed: transport.onProtocolMessage = drop ACK, else the real one;
   // after a tick, transport.onProtocolMessage({ action: 9, error })
   test('what was sent and not acknowledged fails with the connection', async () => {
-    const error = { code: 40100, statusCode: 401, message: 'connection failed because reasons' }
+    const error = errorOf(40100, 'connection failed because reasons')
     proxy.onServerMessage({ action: 'ACK' }).once().drop().thenSendToClient({ action: 'ERROR', error })
     const client = realtime(format)
     const channel = channelOf(client)
@@ -121,7 +118,7 @@ describe.each(formats)('in %s', (_, format) => {
     const client = realtime(format)
     await client.connection.whenState('connected')
     const key = client.connection.key
-    proxy.connection.sendToClient({ action: 'DISCONNECTED', error: { code: 50320, statusCode: 503, message: 'no place' } })
+    proxy.connection.sendToClient({ action: 'DISCONNECTED', error: errorOf(50320, 'no place') })
 
     const elsewhere = await proxy.waitForConnection({ host: fallback })
     expect(elsewhere.query['resume']).toBe(key)

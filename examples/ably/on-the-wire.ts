@@ -49,7 +49,7 @@ export async function ablyOnTheWire(): Promise<{ proxy: InterceptionProxy<Protoc
   return { proxy, server }
 }
 
-const common: Options = { key, logLevel: 0, disableConnectivityCheck: true }
+const common = { logLevel: 0, disableConnectivityCheck: true }
 
 /** A realtime client with its own default hosts and TLS; closed when the test has finished. */
 export function realtime(options: Options = {}): Realtime {
@@ -71,7 +71,6 @@ export function channelOf(client: Realtime, ...[options]: [options?: Parameters<
 }
 
 function withDefaults(options: Options): Options {
-  const hasCredentials = 'authCallback' in options || 'token' in options || 'tokenDetails' in options
-  const { key: own, ...rest } = common
-  return { ...rest, ...(!hasCredentials && { key: own }), ...options } as Options
+  const hasToken = 'authCallback' in options || 'token' in options || 'tokenDetails' in options
+  return { ...common, ...(!hasToken && { key }), ...options }
 }

@@ -15,6 +15,8 @@ export const Flag = {
   HAS_OBJECTS: 128,
   /** Presence, publish, subscribe and presence-subscribe: what a channel allows by default. */
   BASIC_MODES: 983_040,
+  /** Every bit that is a mode. */
+  ALL_MODES: 57_606_144,
 } as const
 
 /** Numbers are those of actions that have no name yet. */
@@ -23,8 +25,14 @@ export type PresenceAction = (typeof presenceActions)[number] | number
 
 export interface ErrorInfo {
   readonly code: number
-  readonly statusCode?: number
-  readonly message?: string
+  readonly statusCode: number
+  /** Clients choke on an error without one. */
+  readonly message: string
+}
+
+/** The status is in the first three digits. */
+export function errorOf(code: number, message = `error ${code}`): ErrorInfo {
+  return { code, statusCode: Math.trunc(code / 100), message }
 }
 
 export interface ConnectionDetails {
@@ -60,11 +68,31 @@ export interface PresenceMember {
   readonly encoding?: string
 }
 
+export interface ObjectOperation {
+  readonly action: number
+  readonly objectId: string
+  readonly mapSet?: { readonly key: string; readonly value: { readonly string?: string } }
+  readonly counterInc?: { readonly number: number }
+}
+
+export interface ObjectState {
+  readonly objectId: string
+  readonly siteTimeserials: Readonly<Record<string, string>>
+  readonly tombstone: boolean
+  readonly counter?: { readonly count: number }
+  readonly map?: {
+    readonly semantics: number
+    readonly entries: Readonly<
+      Record<string, { readonly timeserial: string; readonly data: { readonly objectId?: string; readonly string?: string } }>
+    >
+  }
+}
+
 export interface ObjectMessage {
   readonly serial?: string
   readonly siteCode?: string
-  readonly operation?: { readonly action: number; readonly objectId: string; readonly [field: string]: unknown }
-  readonly object?: { readonly objectId: string; readonly [field: string]: unknown }
+  readonly operation?: ObjectOperation
+  readonly object?: ObjectState
 }
 
 /** What travels between Ably and its clients, with words for the numbers of its actions. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { ErrorInfo } from '../protocol-message.ts'
+import { type ErrorInfo, errorOf } from '../protocol-message.ts'
 
 /** The key that the fake knows. */
 export const key = 'app.key:secret'
@@ -39,10 +39,8 @@ export class Access {
     if (typeof token === 'string') {
       const known = this.#tokens.get(token)
       if (known && known.expires > Date.now()) return undefined
-      return known
-        ? { code: 40142, statusCode: 401, message: 'Token expired' }
-        : { code: 40140, statusCode: 401, message: 'Token unrecognised' }
+      return known ? errorOf(40142, 'Token expired') : errorOf(40140, 'Token unrecognised')
     }
-    return own === key ? undefined : { code: 40101, statusCode: 401, message: 'Invalid credentials' }
+    return own === key ? undefined : errorOf(40101, 'Invalid credentials')
   }
 }

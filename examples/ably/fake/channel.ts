@@ -1,4 +1,11 @@
-import { Flag, type ObjectMessage, type PresenceMember, type ProtocolMessage, type WireMessage } from '../protocol-message.ts'
+import {
+  Flag,
+  type ObjectMessage,
+  type ObjectState,
+  type PresenceMember,
+  type ProtocolMessage,
+  type WireMessage,
+} from '../protocol-message.ts'
 
 /** What a channel sees of a connection. */
 export interface Subscriber {
@@ -14,6 +21,8 @@ const pageSize = 100
 /** One channel: who is attached and present, and what was published, for those who resume. */
 export class Channel {
   readonly name: string
+  /** What a sync of objects tells of, one a page; operations are passed on and change nothing here. */
+  readonly objects: ObjectState[] = []
   readonly #attached = new Set<Subscriber>()
   readonly #members = new Map<string, PresenceMember & { readonly connectionId: string }>()
   readonly #history: { readonly serial: string; readonly message: ProtocolMessage }[] = []
@@ -32,8 +41,8 @@ export class Channel {
     return [...this.#members.values()].map(member => ({ ...member, action: 'PRESENT' }))
   }
 
-  attach(subscriber: Subscriber, { channelSerial, flags = 0, params }: ProtocolMessage, continuous: boolean): void {
-    const missed = continuous && channelSerial ? this.#after(channelSerial) : undefined
+  attach(subscriber: Subscriber, { channelSerial, flags = 0, params }: ProtocolMessage): void {
+    const missed = channelSerial ? this.#after(channelSerial) : undefined
     const rewind = Number(params?.['rewind'] ?? 0)
     const backlog =
       missed ?? (rewind > 0 && !(flags & Flag.ATTACH_RESUME) ? this.#history.slice(-rewind).map(({ message }) => message) : [])
@@ -43,11 +52,16 @@ export class Channel {
       channel: this.name,
       channelSerial: this.#serialText(),
       flags:
-        Flag.BASIC_MODES |
+        (flags & Flag.ALL_MODES || Flag.BASIC_MODES) |
         (missed ? Flag.RESUMED : 0) |
         (missed === undefined && backlog.length > 0 ? Flag.HAS_BACKLOG : 0) |
-        (this.#members.size > 0 ? Flag.HAS_PRESENCE : 0),
+        (this.#members.size > 0 ? Flag.HAS_PRESENCE : 0) |
+        (this.objects.length > 0 ? Flag.HAS_OBJECTS : 0),
     })
+    for (const [index, object] of this.objects.entries()) {
+      const cursor = index + 1 < this.objects.length ? String(index + 1) : ''
+      subscriber.send({ action: 'OBJECT_SYNC', channel: this.name, channelSerial: `objects:${cursor}`, state: [{ object }] })
+    }
     for (const message of backlog) subscriber.send(message)
     if (this.#members.size > 0) this.sync(subscriber)
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { ErrorInfo } from '../protocol-message.ts'
+import { type ErrorInfo, errorOf } from '../protocol-message.ts'
 import { Access } from './access.ts'
 import { Channel } from './channel.ts'
 import { type Carrier, Session } from './session.ts'
@@ -47,4 +47,4 @@ export class Hub {
   }
 }
 
-const cannotResume: ErrorInfo = { code: 80018, statusCode: 400, message: 'Unable to recover connection' }
+const cannotResume: ErrorInfo = { ...errorOf(80018, 'Unable to recover connection'), statusCode: 400 }

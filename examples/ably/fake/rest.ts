@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
-import { type Format, read, write, type WireMessage } from '../protocol-message.ts'
+import { errorOf, type Format, read, write, type WireMessage } from '../protocol-message.ts'
 import type { Hub } from './hub.ts'
 
 interface Answer {
@@ -40,7 +40,7 @@ function answer(hub: Hub, request: IncomingMessage, { pathname }: URL, body: Buf
   if (area === 'channels' && what === 'messages') return { status: 200, body: channel.messages.toReversed() }
   if (area === 'channels' && what === 'presence') return { status: 200, body: channel.members.map(member => ({ ...member, action: 1 })) }
   if (area === 'stats') return { status: 200, body: [] }
-  return { status: 404, body: { error: { code: 40400, statusCode: 404, message: `nothing at ${pathname}` } } }
+  return { status: 404, body: { error: errorOf(40400, `nothing at ${pathname}`) } }
 }
 
 function formatOf(type: string | undefined): Format {

@@ -1,5 +1,5 @@
-import type { ConnectionDetails, ErrorInfo, ProtocolMessage } from '../protocol-message.ts'
-import type { Subscriber } from './channel.ts'
+import type { Action, ConnectionDetails, ErrorInfo, ProtocolMessage } from '../protocol-message.ts'
+import type { Channel, Subscriber } from './channel.ts'
 import type { Hub } from './hub.ts'
 
 /** What carries the messages of a session to its client, for the time being. */
@@ -18,6 +18,39 @@ export class Session implements Subscriber {
   #carrier: Carrier | undefined
   #keys = 0
   #nextSerial = 0
+
+  /** What is done about what a client sends, by its action. */
+  readonly #handlers: Partial<Record<Action, (message: ProtocolMessage, channel: Channel) => void>> = {
+    HEARTBEAT: message => this.send(message),
+    ATTACH: (message, channel) => {
+      this.#channels.add(channel.name)
+      channel.attach(this, message)
+    },
+    DETACH: (_, channel) => {
+      this.#channels.delete(channel.name)
+      channel.leave(this)
+      channel.detach(this)
+      this.send({ action: 'DETACHED', channel: channel.name })
+    },
+    MESSAGE: (message, channel) => this.#acknowledge(message, id => channel.publish(message.messages ?? [], { id, publisher: this })),
+    PRESENCE: (message, channel) =>
+      this.#acknowledge(message, id => {
+        channel.setPresence(message.presence ?? [], id, this)
+        return []
+      }),
+    OBJECT: (message, channel) => this.#acknowledge(message, () => channel.operate(message.state ?? [], 'fake', this)),
+    SYNC: (_, channel) => channel.sync(this),
+    AUTH: ({ auth }) => {
+      const error = this.#hub.access.problemWith({ token: auth?.accessToken })
+      if (error) this.send({ action: 'ERROR', error })
+      else this.#sendConnected()
+    },
+    CLOSE: () => {
+      this.send({ action: 'CLOSED' })
+      this.#end()
+    },
+    DISCONNECT: () => this.#carrier?.end(),
+  }
 
   constructor(hub: Hub, connectionId: string, query: URLSearchParams) {
     this.#hub = hub
@@ -46,55 +79,11 @@ export class Session implements Subscriber {
   }
 
   receive(message: ProtocolMessage): void {
-    const { action, channel: name = '', msgSerial = 0 } = message
-    const channel = this.#hub.channel(name)
-    switch (action) {
-      case 'HEARTBEAT':
-        this.send(message)
-        break
-      case 'ATTACH':
-        this.#channels.add(name)
-        channel.attach(this, message, true)
-        break
-      case 'DETACH':
-        this.#channels.delete(name)
-        channel.leave(this)
-        channel.detach(this)
-        this.send({ action: 'DETACHED', channel: name })
-        break
-      case 'MESSAGE':
-        this.#acknowledge(msgSerial, id => channel.publish(message.messages ?? [], { id, publisher: this }))
-        break
-      case 'PRESENCE':
-        this.#acknowledge(msgSerial, id => {
-          channel.setPresence(message.presence ?? [], id, this)
-          return []
-        })
-        break
-      case 'OBJECT':
-        this.#acknowledge(msgSerial, () => channel.operate(message.state ?? [], 'fake', this))
-        break
-      case 'SYNC':
-        channel.sync(this)
-        break
-      case 'AUTH': {
-        const error = this.#hub.access.problemWith({ token: message.auth?.accessToken })
-        if (error) this.send({ action: 'ERROR', error })
-        else this.#sendConnected()
-        break
-      }
-      case 'CLOSE':
-        this.send({ action: 'CLOSED' })
-        this.#end()
-        break
-      case 'DISCONNECT':
-        this.#carrier?.end()
-        break
-    }
+    this.#handlers[message.action]?.(message, this.#hub.channel(message.channel ?? ''))
   }
 
   /** What was sent before is acknowledged again, and done only once. */
-  #acknowledge(msgSerial: number, act: (id: string) => string[]): void {
+  #acknowledge({ msgSerial = 0 }: ProtocolMessage, act: (id: string) => string[]): void {
     const isNew = msgSerial >= this.#nextSerial
     const serials = isNew ? act(`${this.connectionId}:${msgSerial}`) : []
     if (isNew) this.#nextSerial = msgSerial + 1
