@@ -1,10 +1,12 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
+import type { ClientHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Scope } from '../scope.ts'
 import type { ClientTls } from '../tls/client-tls.ts'
 import { EarlierSockets } from './earlier-sockets.ts'
+import { isDialled } from './nodes-connect.ts'
 
 interface UndiciRequest {
   readonly method: string
@@ -23,6 +25,10 @@ export class Attribution {
   readonly #made = new WeakMap<object, { readonly scope: Scope | undefined }>()
   /** Whose requests were written to a socket, in order. */
   #written = new WeakMap<Socket, (Scope | undefined)[]>()
+  /** Whose HTTP/2 streams those of a socket are, by id, until they are asked for. */
+  #streams = new WeakMap<Socket, Map<number, Scope | undefined>>()
+  /** Whose request undici is about to send, and where: over HTTP/2 it makes the stream in the same turn, maybe in another's context. */
+  #announced: { readonly base: Socket; readonly scope: Scope | undefined } | undefined
   /** Sockets that an interceptor plays; what it passes on goes out on another with the same handle. */
   readonly #played = new Set<WeakRef<Socket>>()
   readonly #earlier: EarlierSockets
@@ -37,6 +43,7 @@ export class Attribution {
       ['undici:request:create', message => this.#requestMade((message as { request: object }).request)],
       ['undici:client:sendHeaders', message => this.#undiciHead(message as { request: UndiciRequest; socket: Socket })],
       ['http.client.request.created', message => this.#clientRequestMade((message as { request: ClientRequest }).request)],
+      ['http2.client.stream.start', message => this.#streamStarted((message as { stream: ClientHttp2Stream }).stream)],
     ]
   }
 
@@ -60,6 +67,7 @@ export class Attribution {
   opened(socket: Socket): void {
     this.#earlier.opened(socket)
     this.#written.delete(socket)
+    this.#streams.delete(socket)
     if (Object.hasOwn(socket, '_writeGeneric')) this.#played.add(new WeakRef(socket))
   }
 
@@ -67,6 +75,15 @@ export class Attribution {
   exchangeScope(socket: Socket, k: number, opener: Scope | undefined): Scope | undefined {
     const scopes = this.#written.get(socket) ?? this.#writtenAbove(socket)
     return scopes && k < scopes.length ? scopes[k] : opener
+  }
+
+  /** Whose request is the stream `id` of this socket, asked for once; `opener` where nobody published it. */
+  streamScope(socket: Socket, id: number, opener: Scope | undefined): Scope | undefined {
+    const streams = this.#streams.get(socket)
+    if (!streams?.has(id)) return opener
+    const scope = streams.get(id)
+    streams.delete(id)
+    return scope
   }
 
   #requestMade(request: object): void {
@@ -84,7 +101,30 @@ export class Attribution {
 
   #undiciHead({ request, socket }: { readonly request: UndiciRequest; readonly socket: Socket }): void {
     const base = this.#headWritten(request, socket)
+    this.#announced = { base: this.#clientTls.baseOf(socket), scope: this.#made.get(request)?.scope }
     if (base) socket.destroy(this.#earlier.error(`${request.method} ${String(request.origin)}${request.path}`, base))
+  }
+
+  /** The stream has got its id, and its head is written, in the async context of the code that made it. */
+  #streamStarted(stream: ClientHttp2Stream): void {
+    const base = this.#baseOfStream(stream)
+    const { id } = stream
+    if (!base || id === undefined || isDialled(base)) return
+    const { scope } = this.#announced?.base === base ? this.#announced : { scope: this.#scopes.getStore() }
+    this.#announced = undefined
+    const streams = this.#streams.get(base)
+    if (streams) streams.set(id, scope)
+    else this.#streams.set(base, new Map([[id, scope]]))
+    if (!this.#installed || !scope || !this.#earlier.includes(base)) return
+    const { ':method': method, ':path': path } = stream.sentHeaders
+    stream.destroy(this.#earlier.error(`${String(method)} ${String(path)} over HTTP/2`, base))
+  }
+
+  #baseOfStream({ session }: ClientHttp2Stream): Socket | undefined {
+    if (!session || session.destroyed) return undefined
+    // `session.socket` stands for the socket; its methods are the socket's own, and this one does nothing but return it.
+    const socket = session.socket.off('midwire', () => {})
+    return this.#clientTls.baseOf(socket)
   }
 
   /** Returns the socket that connected if it was opened too early for this request. */

@@ -63,6 +63,10 @@ export class CapturedSocket implements Inbound {
     return this.#context.attribution.exchangeScope(this.#captured.client, k, this.scope)
   }
 
+  streamScope(id: number): Scope | undefined {
+    return this.#context.attribution.streamScope(this.#captured.client, id, this.scope)
+  }
+
   tlsOptions(): ConnectionOptions | undefined {
     return this.#context.clientTls.upstreamOptions(this.#captured.client)
   }

@@ -32,6 +32,11 @@ export interface Inbound {
    */
   exchangeScope(k: number): Scope | undefined
   /**
+   * Whose request goes out as the HTTP/2 stream `id` of this socket; `scope` where that is not known. Ask once, when the request's head
+   * has arrived: tests share a session.
+   */
+  streamScope(id: number): Scope | undefined
+  /**
    * The client's own TLS options, fit for the upstream leg (`socket` is the engine's to add), once it has begun TLS; `undefined` before, and
    * for a client whose options cannot be known: one outside this process, or that makes its `TLSSocket` by hand.
    */

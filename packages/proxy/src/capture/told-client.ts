@@ -31,6 +31,10 @@ export class ToldClient implements Inbound {
     return this.scope
   }
 
+  streamScope(): Scope | undefined {
+    return this.scope
+  }
+
   tlsOptions(): undefined {
     return undefined
   }
