@@ -54,6 +54,7 @@ export class ClientView {
         return found !== undefined && this.coversEvent(event) ? found : undefined
       },
       compared: event => (this.coversEvent(event) ? sought.compared(event) : undefined),
+      ...(sought.isOpen && { isOpen: event => this.coversEvent(event) && sought.isOpen?.(event) === true }),
     }
   }
 

@@ -31,6 +31,8 @@ export function isSameMatch(a: unknown, b: unknown): boolean {
   if (a.constructor !== b.constructor) return false
   if (a instanceof RegExp || a instanceof Date) return String(a) === String(b)
   const keys = Object.keys(a)
+  // What keeps all that it is to itself, a URLPattern say, cannot be told from another.
+  if (keys.length === 0 && !Array.isArray(a) && a.constructor !== Object) return false
   return keys.length === Object.keys(b).length && keys.every(key => key in b && isSameMatch(Reflect.get(a, key), Reflect.get(b, key)))
 }
 

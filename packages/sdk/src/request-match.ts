@@ -1,4 +1,4 @@
-import { describeValue, isSubset } from '@midwire/proxy'
+import { describeValue } from '@midwire/proxy'
 import type { Match, RequestFacts } from '@midwire/proxy'
 import { badInput, callerError, checkKeys } from './bad-input.ts'
 import { factsMatch, matchOf, requestKeys } from './match-input.ts'
@@ -23,35 +23,59 @@ export function requestMatch(input: RequestMatch | RequestFactsPredicate | undef
     const match = matchOf<RequestFacts, RequestFacts>((facts: RequestFacts) => input(needsBody ? facts : withoutBody(facts)))
     return { match: { ...match, text: matchOf(input).text }, needsBody }
   }
-  const match = factsMatch<RequestFacts>(requestParts(input, 'onRequest(match)'), [...requestKeys, 'body'], 'onRequest(match)')
+  const match = contentMatch<RequestFacts>(input, [...requestKeys, 'body'], 'onRequest(match)')
   return { match, needsBody: readsBody ?? input?.body !== undefined }
 }
 
 /**
- * Looks through the parts of a match on requests: what can never be true is told at its line, and patterns and bodies get their own ways
- * of being compared.
+ * A match on facts of requests or responses: what can never be true is told at its line, and patterns and bodies get their own ways of
+ * being compared.
  */
-export function requestParts<I>(input: I, what: string): I {
-  if (typeof input !== 'object' || input === null || 'asymmetricMatch' in input) return input
-  const { method, path, url, body }: { method?: unknown; path?: unknown; url?: unknown; body?: unknown } = input
-  if (typeof method === 'string') checkMethod(method, what)
+export function contentMatch<V>(input: unknown, keys: readonly string[], what: string): Match<V, V> {
+  if (typeof input !== 'object' || input === null || 'asymmetricMatch' in input) return factsMatch(input, keys, what)
+  checkKeys(input, keys, what)
+  const parts = Object.entries(input).map(([key, value]) => part(key, value, what))
+  const match = factsMatch<V>(Object.fromEntries(parts), [...keys, textKey], what)
   return {
-    ...input,
-    ...(path !== undefined && { path: pathPart(path, what) }),
-    ...(url !== undefined && { url: urlPart(url, what) }),
-    ...(body !== undefined && { body: bodyPart(body, what) }),
+    ...match,
+    text: describeValue(Object.fromEntries(parts.map(([key, value]) => [key === textKey ? 'body' : key, value]))),
+    explain: value => match.explain?.(value)?.replace(/^text /, 'body '),
   }
 }
 
-/** True for a function whose source says `body`: it wants to be asked with one. */
+function part(key: string, value: unknown, what: string): [string, unknown] {
+  switch (key) {
+    case 'method':
+      return [key, methodPart(value, what)]
+    case 'path':
+      return [key, pathPart(value, what)]
+    case 'url':
+      return [key, urlPart(value, what)]
+    case 'body':
+      return bodyPart(value, what)
+    default:
+      return [key, value]
+  }
+}
+
+/** What strings and patterns for a body are compared with. */
+export const textKey = 'text'
+
+/** True for a function whose source says `body` or `text`: it wants to be asked with one. */
 export function mentionsBody(fn: (...args: never[]) => unknown): boolean {
-  return /\bbody\b/.test(fn.toString())
+  return /\b(?:body|text)\b/.test(fn.toString())
+}
+
+/** The same for a function that gets an exchange. */
+export function mentionsContent(fn: object): boolean {
+  return /\b(?:body|text|json)\b/.test(String(fn))
 }
 
 /** RFC 9110 §9.1: methods are case-sensitive, and clients write the known ones in upper case. */
-function checkMethod(method: string, what: string): void {
+function methodPart(method: unknown, what: string): unknown {
+  if (typeof method !== 'string') return method
   const upper = method.toUpperCase()
-  if (method === upper || !/^(?:get|head|post|put|delete|connect|options|trace)$/i.test(method)) return
+  if (method === upper || !/^(?:get|head|post|put|delete|connect|options|trace)$/i.test(method)) return method
   throw badInput(`${what} { method: "${method}" }: methods are case-sensitive (RFC 9110 §9.1); expected "${upper}"`)
 }
 
@@ -88,10 +112,9 @@ function refuseStar(text: string, at: string, pattern: string): void {
 }
 
 /** Strings and patterns are about the text of the body, all else about its value. */
-function bodyPart(body: unknown, what: string): unknown {
+function bodyPart(body: unknown, what: string): [string, unknown] {
   if (body instanceof Uint8Array) throw badInput(`${what} { body }: expected a JSON value, or a string or RegExp for its text, got bytes`)
-  if (typeof body !== 'string' && !(body instanceof RegExp)) return body
-  return described(body, value => isSubset(typeof value === 'string' ? value : JSON.stringify(value), body))
+  return [typeof body === 'string' || body instanceof RegExp ? textKey : 'body', body]
 }
 
 function isUrlPattern(value: unknown): value is UrlPattern {
@@ -99,16 +122,15 @@ function isUrlPattern(value: unknown): value is UrlPattern {
 }
 
 /** Something that compares in its own way, and reads like what the test wrote. */
-function described(pattern: string | RegExp | UrlPattern, asymmetricMatch: (value: unknown) => boolean): object {
-  const text = isUrlPattern(pattern) ? `URLPattern ${JSON.stringify(pattern.pathname)}` : describeValue(pattern)
-  return { asymmetricMatch, toAsymmetricMatcher: () => text }
+function described({ pathname }: UrlPattern, asymmetricMatch: (value: unknown) => boolean): object {
+  return { asymmetricMatch, toAsymmetricMatcher: () => `URLPattern ${JSON.stringify(pathname)}` }
 }
 
 /** What a match sees that is asked before the body has come. */
 function withoutBody(facts: RequestFacts): RequestFacts {
   return new Proxy(facts, {
     get(target, key) {
-      if (key !== 'body') return Reflect.get(target, key)
+      if (key !== 'body' && key !== textKey) return Reflect.get(target, key)
       throw callerError(
         'MIDWIRE_BAD_INPUT',
         'the match of onRequest() reads the body out of sight; say onRequest(match, { body: true }), and it is asked once the body has come',

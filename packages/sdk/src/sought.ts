@@ -1,5 +1,5 @@
-import type { Connection, Exchange, Match, Message, Side, TrafficEvent } from '@midwire/proxy'
-import { factsMatch, matchOf, requestKeys, connectKeys } from './match-input.ts'
+import type { Connection, Match, Message, Side, TrafficEvent } from '@midwire/proxy'
+import { factsMatch, matchOf, connectKeys } from './match-input.ts'
 
 /** What a wait or an absence looks for in the journal. */
 export interface Sought<R extends object> {
@@ -12,6 +12,8 @@ export interface Sought<R extends object> {
   readonly of?: string
   /** What tells that client from others, so that the same wait for another is another wait. */
   readonly within?: readonly unknown[]
+  /** True while more of the event is still to come that may make it one of those. @default never */
+  isOpen?(event: TrafficEvent): boolean
   /** What the event has for the wait, if it is one of those it looks for. */
   pick(event: TrafficEvent): R | undefined
   /** The value that was compared, for near misses; `undefined` for events of another kind. */
@@ -47,17 +49,6 @@ export function soughtConnection(at: 'handshake' | 'connection', input: unknown,
     ...described('connection', input, match),
     pick: event => (event.kind === at && match.test(event.connection, event.connection) ? event.connection : undefined),
     compared: event => (event.kind === at ? event.connection : undefined),
-  }
-}
-
-export function soughtExchange(kind: 'request' | 'response', input: unknown, what: string): Sought<Exchange> {
-  const match = factsMatch<Exchange>(input, kind === 'request' ? requestKeys : [...requestKeys, 'status'], what)
-  const facts = (exchange: Exchange): Exchange & { status?: number } =>
-    kind === 'request' ? exchange : Object.create(exchange, { status: { value: exchange.response?.status, enumerable: true } })
-  return {
-    ...described(kind, input, match),
-    pick: event => (event.kind === kind && match.test(facts(event.exchange), event.exchange) ? event.exchange : undefined),
-    compared: event => (event.kind === kind ? facts(event.exchange) : undefined),
   }
 }
 
@@ -101,7 +92,12 @@ function isReadable(message: Message): boolean {
   return !message.evicted && message.undecodable === undefined
 }
 
-function described<V, M>(what: string, input: unknown, match: Match<V, M>): Pick<Sought<object>, 'what' | 'input' | 'text' | 'explain'> {
+/** What failures say of it. */
+export function described<V, M>(
+  what: string,
+  input: unknown,
+  match: Match<V, M>,
+): Pick<Sought<object>, 'what' | 'input' | 'text' | 'explain'> {
   const { explain } = match
   return { what, input, text: match.text, ...(explain ? { explain: (value: unknown) => explain(value as V) } : {}) }
 }

@@ -1,10 +1,11 @@
 import type { ProxyEngine, RuleRun, TrafficEvent } from '@midwire/proxy'
-import { MidwireError, ruleLabel } from '@midwire/proxy'
+import { ruleLabel } from '@midwire/proxy'
 import { callerError } from './bad-input.ts'
 import { UnexpectedTraffic, UnmetExpectation } from './expectation-errors.ts'
 import { times } from './failure-text.ts'
 import type { Landmarks } from './landmarks.ts'
 import { realTimers } from './real-timers.ts'
+import { Scan } from './scan.ts'
 import type { ScopeState } from './scope-state.ts'
 import type { Sought } from './sought.ts'
 import { callSite, placedAt, showLine } from './source-line.ts'
@@ -48,15 +49,13 @@ export async function seek<R extends object>(
   const { nth = 1, after, signal } = options
   const ticket = {}
   if (options.nth === undefined && after === undefined) refuseTwin(state, ticket, call, sought, site)
-  let cursor = startOf(desk, state, after, `${call} { after }`)
+  const scan = new Scan(engine.journal, state.scope, startOf(desk, state, after, `${call} { after }`), sought, site)
   let seen = 0
   const look = (): R | undefined => {
-    for (const event of engine.journal.read({ after: cursor, scope: state.scope })) {
-      cursor = event.seq
-      const found = pick(sought, event, site)
-      if (found === undefined || ++seen < nth) continue
-      desk.landmarks.place(found, event.seq)
-      return found
+    for (let find = scan.next(); find; find = scan.next()) {
+      if (++seen < nth) continue
+      desk.landmarks.place(find.found, find.event.seq)
+      return find.found
     }
     return undefined
   }
@@ -122,22 +121,16 @@ export async function expectNone(
   checkAbsenceOptions(options, call)
   const sought = soughtBy()
   const { after, until, for: duration } = options
-  let cursor = startOf(desk, state, after, `${call} { after }`)
-  const scan = (): TrafficEvent | undefined => {
-    for (const event of engine.journal.read({ after: cursor, scope: state.scope })) {
-      if (pick(sought, event, site) !== undefined) return event
-      cursor = event.seq
-    }
-    return undefined
-  }
+  const scan = new Scan(engine.journal, state.scope, startOf(desk, state, after, `${call} { after }`), sought, site)
   const refuse = (event: TrafficEvent | undefined, end: number = Infinity): void => {
     if (event === undefined || event.seq > end) return
     state.failed = true
     const headline = `a ${sought.what}${sought.of ?? ''}${matching(sought)} after ${Math.round(event.at - state.startedAt)} ms; expected none`
     throw placedAt(new UnexpectedTraffic(desk.failureText(state, headline, site)), site)
   }
-  if (until !== undefined && !isPromiseLike(until)) return refuse(scan(), desk.landmarks.find(until, engine.journal, `${call} { until }`))
-  if (until === undefined && duration === undefined) return refuse(scan())
+  if (until !== undefined && !isPromiseLike(until))
+    return refuse(scan.next()?.event, desk.landmarks.find(until, engine.journal, `${call} { until }`))
+  if (until === undefined && duration === undefined) return refuse(scan.next()?.event)
 
   // `end` is known once `until` is fulfilled: what it is fulfilled with may lie before what has been seen since.
   let end: number | undefined
@@ -156,7 +149,7 @@ export async function expectNone(
     },
   )
   const look = (): { readonly event: TrafficEvent | undefined } | undefined => {
-    first ??= scan()
+    first ??= scan.next()?.event
     if (broken !== undefined || end !== undefined) return { event: first }
     if (first === undefined) return undefined
     if (isSure) return { event: first }
@@ -200,15 +193,6 @@ function refuseTwin(state: ScopeState, ticket: object, call: string, sought: Sou
 
 function startOf(desk: WaitDesk, state: ScopeState, after: WaitOptions['after'], what: string): number {
   return after === undefined ? state.startedAfter : Math.max(state.startedAfter, desk.landmarks.find(after, desk.engine().journal, what))
-}
-
-function pick<R extends object>(sought: Sought<R>, event: TrafficEvent, site: CallSite): R | undefined {
-  try {
-    return sought.pick(event)
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw placedAt(new MidwireError('MIDWIRE_RULE_FAILED', `the match ${sought.text} threw: ${reason}`, { cause: error }), site)
-  }
 }
 
 function unmet(sought: Sought<object>, nth: number, seen: number, { after }: WaitOptions, ms: number): string {
