@@ -11,6 +11,14 @@ export default defineConfig({
     // Nothing is measured against the clock: this only ends what hangs, also on a machine that is busy with other things.
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    projects: [packageTests('proxy'), packageTests('sdk'), packageTests('vitest-plugin'), 'examples/graphql-ws', 'examples/ably'],
+    projects: [
+      packageTests('proxy'),
+      packageTests('sdk'),
+      packageTests('vitest-plugin'),
+      'examples/graphql-ws',
+      'examples/ably',
+      'examples/partysocket',
+      'examples/yjs',
+    ],
   },
 })
