@@ -10,6 +10,7 @@ import { nearestMiss } from './report.ts'
 import type { ScopeState } from './scope-state.ts'
 import { soughtConnection, soughtMessage } from './sought.ts'
 import type { Sought } from './sought.ts'
+import { soughtExchange } from './sought-exchange.ts'
 import { callSite } from './source-line.ts'
 import { count } from './transcript.ts'
 
@@ -52,6 +53,12 @@ export function checkSentInOrder(proxy: unknown, matches: readonly unknown[], op
   return check.inOrder(matches.map((match: unknown) => soughtMessage('client', match)))
 }
 
+/** A client of this test has sent an HTTP request that matches. */
+export function checkRequested(proxy: unknown, match?: unknown, options?: CheckOptions): CheckResult {
+  const check = new Check(proxy, 'toHaveRequested', options)
+  return check.some(soughtExchange('request', match, 'toHaveRequested(match)'), 'to wait for it: await proxy.waitForRequest(…)')
+}
+
 /** Clients of this test have opened so many connections; without a number, one at least. */
 export function checkConnected(proxy: unknown, number?: number, options?: CheckOptions): CheckResult {
   const check = new Check(proxy, 'toHaveConnected', options)
@@ -87,12 +94,12 @@ class Check {
     this.#events = [...this.engine.journal.read({ after: startedAfter, scope })]
   }
 
-  find(sought: Sought<Message>): readonly TrafficEvent[] {
+  find(sought: Sought<object>): readonly TrafficEvent[] {
     const own = this.#own(sought)
     return this.#events.filter(event => own.pick(event) !== undefined)
   }
 
-  some(wanted: Sought<Message>, hint: string): CheckResult {
+  some(wanted: Sought<object>, hint: string): CheckResult {
     const sought = this.#own(wanted)
     const found = this.find(wanted)
     const matched = sought.text === 'any' ? '' : ' matched'

@@ -31,7 +31,7 @@ export type {
   UndecodedMessage,
   Verdict,
 } from '@midwire/proxy'
-export { checkConnected, checkReceived, checkSent, checkSentInOrder } from './checks.ts'
+export { checkConnected, checkReceived, checkRequested, checkSent, checkSentInOrder } from './checks.ts'
 export type { CheckOptions, CheckResult } from './checks.ts'
 export { binary } from './codec/binary.ts'
 export { delimitedJson } from './codec/delimited-json.ts'

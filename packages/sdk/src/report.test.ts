@@ -71,7 +71,7 @@ test('a transcript shows messages and their fate, control frames, what Midwire i
       "  N ms  server → client  FIN",
       "  N ms  client → server  FIN",
       "  HTTP requests",
-      "  N ms  GET  https://notes.example.com/time  200, N ms",
+      "  N ms  GET  https://notes.example.com/time  200, N ms, 5 B",
       "  rules: "lose" (report.test.ts:L) acted once · onServerMessage (report.test.ts:L) acted once · onServerMessage (report.test.ts:L) acted once · onServerMessage (report.test.ts:L) acted once",
     ]
   `)

@@ -4,6 +4,8 @@ import type { RuleLine } from './failure-text.ts'
 import { likeness } from './likeness.ts'
 import type { ScopeState } from './scope-state.ts'
 import type { Sought } from './sought.ts'
+import { exchangeLine } from './exchange-line.ts'
+import { requestFacts } from './sought-exchange.ts'
 import { wayFrom } from './transcript.ts'
 import type { TranscriptLine, TranscriptPart } from './transcript.ts'
 
@@ -21,6 +23,10 @@ export interface Seen {
 export function transcriptOf({ engine, state, sought, marks }: Seen): TranscriptPart[] {
   const events = [...engine.journal.read({ after: state.startedAfter, scope: state.scope })]
   const nearest = sought && nearestMiss(events, sought)
+  const toldApart = (event: TrafficEvent): Pick<TranscriptLine, 'nearest' | 'mark'> => {
+    const mark = marks?.get(event.seq)
+    return { ...(event === nearest?.event && { nearest: nearest.text }), ...(mark !== undefined && { mark }) }
+  }
   const connections = new Map<Connection, TranscriptLine[]>()
   for (const connection of engine.connections) {
     const isOpen = connection.state === 'open' || connection.state === 'closing'
@@ -30,15 +36,14 @@ export function transcriptOf({ engine, state, sought, marks }: Seen): Transcript
   const others: TranscriptLine[] = []
   for (const event of events) {
     const at = event.at - state.startedAt
-    if ('exchange' in event) exchanges.set(event.exchange, exchangeLine(event.exchange, state.startedAt))
-    else if ('connection' in event && event.connection) {
+    if ('exchange' in event) {
+      const line = exchanges.get(event.exchange) ?? exchangeLine(event.exchange, state.startedAt)
+      exchanges.set(event.exchange, { ...line, ...toldApart(event) })
+    } else if ('connection' in event && event.connection) {
       const lines = connections.get(event.connection) ?? []
       connections.set(event.connection, lines)
       const line = connectionLine(event, at, engine)
-      const mark = marks?.get(event.seq)
-      if (line) {
-        lines.push({ ...line, ...(event === nearest?.event && { nearest: nearest.text }), ...(mark !== undefined && { mark }) })
-      }
+      if (line) lines.push({ ...line, ...toldApart(event) })
     } else if (event.kind === 'tcp' || event.kind === 'note') others.push(otherLine(event, at))
   }
   const refused = new Set(events.flatMap(event => (event.kind === 'refused' ? [event.connection] : [])))
@@ -57,18 +62,31 @@ export function ruleLines(states: readonly ScopeState[], engine: ProxyEngine): R
 }
 
 /** Lines that a transcript needs to be understood: what has gone, what did not decode. */
-export function readingNotes({ engine, state }: Seen): string[] {
+export function readingNotes({ engine, state, sought }: Seen): string[] {
   let gone = 0
+  const unread = new Set<string>()
   for (const event of engine.journal.read({ after: state.startedAfter, scope: state.scope })) {
     if (event.kind === 'message' && event.message.evicted) gone++
+    if (sought?.isOpen && 'exchange' in event) {
+      const content = event.kind === 'request' ? event.exchange : event.exchange.response
+      if (content?.lack !== undefined) unread.add(`${event.kind} of ${event.exchange.method} ${event.exchange.url}: ${content.lack}`)
+    }
   }
-  return gone === 0 ? [] : [`payloads of ${gone} messages had gone from the journal and could not be matched; raise journalLimit`]
+  const goneNote = `payloads of ${gone} messages had gone from the journal and could not be matched; raise journalLimit`
+  return [...(gone === 0 ? [] : [goneNote]), ...unread]
 }
 
 /** Label of the rule that decided what this one would have acted on. */
 export function shadowOf(run: RuleRun, engine: ProxyEngine): string | undefined {
   if (!run.shadowed) return undefined
   const { rule } = run
+  if (rule.on === 'request') {
+    for (const event of engine.journal.read({ scope: rule.scope })) {
+      if (event.kind !== 'request' || event.exchange.decidedBy === undefined) continue
+      const facts = requestFacts(event.exchange)
+      if (readSafely(() => rule.match.test(facts, facts))) return event.exchange.decidedBy
+    }
+  }
   if (rule.on !== 'message') return 'a newer rule'
   for (const event of engine.journal.read({ scope: rule.scope })) {
     if (event.kind !== 'message' || event.message.decidedBy === undefined) continue
@@ -184,13 +202,6 @@ function decision({ verdict, decidedBy, delivered, settled }: Message): string |
     case 'hold':
       return `${delivered === undefined ? 'held' : 'held, then released,'}${by}`
   }
-}
-
-function exchangeLine(exchange: Exchange, startedAt: number): TranscriptLine {
-  const { response, endedAt, failure } = exchange
-  const duration = endedAt === undefined ? 'not ended' : `${Math.round(endedAt - exchange.at)} ms`
-  const outcome = failure ?? (response === undefined ? 'no response' : `${response.status}, ${duration}`)
-  return { at: exchange.at - startedAt, way: '', type: exchange.method, summary: exchange.url, outcome }
 }
 
 function otherLine(event: TrafficEvent & { kind: 'tcp' | 'note' }, at: number): TranscriptLine {

@@ -56,12 +56,18 @@ function unusedRule(run: RuleRun, engine: ProxyEngine): Error {
 
 function unusedText(run: RuleRun, engine: ProxyEngine): string {
   const { rule, matched } = run
-  const what = `${ruleLabel(rule)}: the rule ${rule.start}(${rule.match.text === 'any' ? '' : rule.match.text}).${rule.action.kind}()`
+  const what = `${ruleLabel(rule)}: the rule ${rule.start}(${rule.match.text === 'any' ? '' : rule.match.text}).${verbOf(rule)}()`
   const hint = 'remove it, or say optional()'
   if (matched === 0) return `${what} never matched; ${hint}`
   const shadow = shadowOf(run, engine)
   if (shadow !== undefined) return `${what} matched ${times(matched)} but was shadowed by ${shadow}, which was asked first and decided`
   return `${what} matched ${times(matched)} but never acted${limits(rule)}; ${hint}`
+}
+
+/** The word that the test used. */
+function verbOf({ action }: Rule): string {
+  if (action.kind !== 'fault') return action.kind
+  return action.how === 'stall' ? 'timeout' : action.how
 }
 
 function limits({ nth }: Rule): string {

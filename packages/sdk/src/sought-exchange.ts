@@ -1,4 +1,4 @@
-import type { Exchange, ExchangeResponse, TrafficEvent } from '@midwire/proxy'
+import type { Exchange, ExchangeResponse, RequestFacts, TrafficEvent } from '@midwire/proxy'
 import { requestKeys } from './match-input.ts'
 import { contentMatch, mentionsContent, textKey } from './request-match.ts'
 import { described } from './sought.ts'
@@ -17,7 +17,7 @@ export function soughtExchange(kind: 'request' | 'response', input: unknown, wha
   const facts = typeof input === 'function' ? (exchange: Exchange) => exchange : kind === 'request' ? requestFacts : responseFacts
   return {
     ...described(kind, input, match),
-    isOpen: event => isAboutBody && event.kind === kind && isStillComing(event),
+    ...(isAboutBody && { isOpen: event => event.kind === kind && isStillComing(event) }),
     pick: event => (event.kind === kind && match.test(facts(event.exchange), event.exchange) ? event.exchange : undefined),
     compared: event => (event.kind === kind ? facts(event.exchange) : undefined),
   }
@@ -29,8 +29,9 @@ function isStillComing({ kind, exchange }: TrafficEvent & { readonly kind: 'requ
   return content?.complete === false && content.lack === undefined && exchange.endedAt === undefined
 }
 
-function requestFacts(exchange: Exchange): ExchangeFacts {
-  return Object.create(exchange, { body: { get: () => valueOf(exchange) } })
+/** An exchange as rules and matches see its request. */
+export function requestFacts(exchange: Exchange): Exchange & RequestFacts {
+  return Object.create(exchange, { body: { get: () => valueOf(exchange) }, [textKey]: { get: () => exchange.text ?? '' } })
 }
 
 function responseFacts(exchange: Exchange): ExchangeFacts {

@@ -103,8 +103,12 @@ function showTime(line: TranscriptLine): string {
 }
 
 function showSize(line: TranscriptLine): string {
-  if (line.bytes === undefined) return ''
-  return line.bytes < 100_000 ? `${line.bytes} B` : `${(line.bytes / 1_048_576).toFixed(1)} MiB`
+  return line.bytes === undefined ? '' : size(line.bytes)
+}
+
+/** A number of bytes for people: `118 B`, `2.5 MiB`. */
+export function size(bytes: number): string {
+  return bytes < 100_000 ? `${bytes} B` : `${(bytes / 1_048_576).toFixed(1)} MiB`
 }
 
 /** The beginning of a text, with a sign that there is more. */

@@ -24,6 +24,9 @@ expect(proxy).not.toHaveReceived({ serial: expect.any(Number) })
 expect(proxy.client({ query: { id: 'a' } })).toHaveSentInOrder([{ action: 'ATTACH' }, value => value.action === 'ACK'])
 expect(proxy).toHaveConnected()
 expect(proxy).toHaveConnected(2)
+expect(proxy).toHaveRequested()
+expect(proxy).toHaveRequested({ method: 'POST', path: /^\/keys/, body: { name: 'a' } })
+expect(bytes).not.toHaveRequested(exchange => exchange.requestBytes > 0)
 expect(bytes).toHaveSent(new Uint8Array([1]))
 expect(started).toHaveReceived({ serial: 1 })
 
@@ -39,6 +42,10 @@ expect(proxy).toHaveSentInOrder({ action: 'ATTACH' })
 expect(bytes).toHaveSent({ action: 'ATTACH' })
 // @ts-expect-error not a proxy
 expect('proxy').toHaveSent({ action: 'ATTACH' })
+// @ts-expect-error a status belongs to a response
+expect(proxy).toHaveRequested({ status: 200 })
+// @ts-expect-error not a proxy
+expect('proxy').toHaveRequested({ method: 'POST' })
 // @ts-expect-error not a number
 expect(proxy).toHaveConnected('twice')
 

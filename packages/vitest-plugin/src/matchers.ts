@@ -1,5 +1,5 @@
-import { checkConnected, checkReceived, checkSent, checkSentInOrder, countAsOwn } from '@midwire/sdk'
-import type { CheckResult, InterceptionProxy, MessageMatch } from '@midwire/sdk'
+import { checkConnected, checkReceived, checkRequested, checkSent, checkSentInOrder, countAsOwn } from '@midwire/sdk'
+import type { CheckResult, InterceptionProxy, MessageMatch, RequestMatch, RequestPredicate } from '@midwire/sdk'
 import { expect } from 'vitest'
 
 /** What `expect(proxy)` knows. All of them look at what this test has seen so far, and never wait. */
@@ -12,6 +12,8 @@ export interface WireMatchers<R, T> {
   toHaveSentInOrder(matches: readonly MatchOf<T>[]): R
   /** Clients have opened so many connections. @default at least one */
   toHaveConnected(times?: T extends InterceptionProxy<infer _> ? number : never): R
+  /** A client has sent an HTTP request that matches, whatever rules did with it; without a match, any. */
+  toHaveRequested(match?: T extends InterceptionProxy<infer _> ? RequestMatch | RequestPredicate : never): R
 }
 
 type MatchOf<T> = T extends InterceptionProxy<infer M> ? MessageMatch<M> : never
@@ -38,6 +40,9 @@ expect.extend({
   },
   toHaveSentInOrder(proxy: unknown, matches: readonly unknown[]): CheckResult {
     return checkSentInOrder(proxy, matches, this)
+  },
+  toHaveRequested(proxy: unknown, match?: unknown): CheckResult {
+    return checkRequested(proxy, match, this)
   },
   toHaveConnected(proxy: unknown, times?: number): CheckResult {
     return checkConnected(proxy, times, this)
