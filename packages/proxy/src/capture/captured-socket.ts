@@ -6,7 +6,7 @@ import type { MidwireError } from '../errors.ts'
 import type { Scope } from '../scope.ts'
 import type { ClientTls } from '../tls/client-tls.ts'
 import type { Attribution } from './attribution.ts'
-import { failAttempts } from './connect-failure.ts'
+import { failAttempts, showAttempt } from './connect-failure.ts'
 import type { ConnectFailure } from './connect-failure.ts'
 import { STEPS } from './hold.ts'
 import type { Hold } from './hold.ts'
@@ -118,6 +118,8 @@ export class CapturedSocket implements Inbound {
       reject(this.gone.reason ?? new Error('the connection was accepted before, or given up for another address'))
       return promise
     }
+    // Within connect() nobody listens yet; Node waits a tick in the same place.
+    if (!upstream) process.nextTick(() => this.beginAttempt())
     this.#accepted = true
     const { client, hold } = this.#captured
     Reflect.set(client, '_peername', peerName(this.destination, upstream))
@@ -141,6 +143,11 @@ export class CapturedSocket implements Inbound {
     if (!this.#accepted) return client.destroyed ? undefined : hold.fail(error)
     const top = this.#context.clientTls.topOf(client)
     if (!top.destroyed) top.destroy(error)
+  }
+
+  beginAttempt(): void {
+    const { client, dial, mirrored } = this.#captured
+    if (mirrored && !client.destroyed) showAttempt(client, dial, this.destination.host)
   }
 
   failAttempts(failure: ConnectFailure): void {

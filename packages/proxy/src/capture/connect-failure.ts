@@ -35,6 +35,13 @@ export function failAttempts(client: Socket, dial: TcpNetConnectOpts, name: stri
   return Object.assign(new AggregateError(errors), { code: Reflect.get(only ?? {}, 'code') })
 }
 
+/** Shows a client the attempt that Node would make, where none is made. */
+export function showAttempt(client: Socket, { host, port, family = 0 }: TcpNetConnectOpts, name: string): void {
+  const [address = nobody] = isIP(host ?? name) ? [host ?? name] : candidates(name, family, undefined)
+  if (isIP(host ?? name) === 0) client.emit('lookup', null, address, isIP(address), name)
+  client.emit('connectionAttempt', address, port, isIP(address))
+}
+
 function candidates(host: string, family: unknown, given: readonly string[] | undefined): readonly string[] {
   const addresses = given ?? [host === 'localhost' ? '127.0.0.1' : nobody]
   const fitting = family === 4 || family === 6 ? addresses.filter(address => isIP(address) === family) : addresses

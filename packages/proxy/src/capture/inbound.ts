@@ -58,6 +58,8 @@ export interface Inbound {
    * RST. Does nothing once the client is gone.
    */
   fail(error: Error): void
+  /** Shows the client an attempt that is going to get no answer, or one that is answered where there is no upstream. */
+  beginAttempt(): void
   /** Before `accept`: makes the client's connect fail as Node's own attempts would, and shows them. */
   failAttempts(failure: ConnectFailure): void
   /** Before `accept`: makes the client's connect fail as Node would when it cannot find an address for the name. */

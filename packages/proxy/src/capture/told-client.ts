@@ -55,6 +55,10 @@ export class ToldClient implements Inbound {
     this.#socket.resetAndDestroy()
   }
 
+  beginAttempt(): void {
+    // It has made its own.
+  }
+
   failAttempts({ error }: ConnectFailure): void {
     this.fail(error(this.destination.host, this.destination.port))
   }

@@ -29,9 +29,12 @@ export async function endConnect(engine: EngineContext, scope: Scope, inbound: I
       if (isIP(host) !== 0) cannotAct(engine, rule, `${host} is an address, which no client looks up`)
       return inbound.failLookup(notFound(host, action.code))
     case 'timeout':
+      inbound.beginAttempt()
       return engine.park(scope, inbound)
     case 'hangUp': {
       const client = await accepted(engine, scope, inbound)
+      // A client is told of its connection first, unless the RST overtakes that in its kernel.
+      await laterTurn()
       if (action.how === 'rst') return client?.reset()
       client?.stream.resume()
       return client?.end()
