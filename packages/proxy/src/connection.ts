@@ -65,3 +65,11 @@ export interface Connection {
   /** Lets a held ping, pong or close frame go. */
   releaseFrame(frame: ControlFrame): void
 }
+  /**
+   * From now on nothing passes: no byte, no ping, no end. What arrives waits in order, and reading stops when that is much. How an
+   * owner ends it meanwhile shows when it thaws: on `thaw()`, or when the test ends that froze it. `terminate` and `reset` still act.
+   * @throws MidwireError if closed
+   */
+  freeze(options?: { readonly from?: Side }): void
+  /** What has waited goes on, in order. */
+  thaw(options?: { readonly from?: Side }): void

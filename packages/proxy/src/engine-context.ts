@@ -10,6 +10,7 @@ import type { ScriptedUpstream } from './http/scripted-upstream.ts'
 import type { Clock } from './io/clock.ts'
 import type { Connections } from './io/connections.ts'
 import type { Leg } from './io/leg.ts'
+import type { Network } from './io/network.ts'
 import type { OpenLegs } from './io/open-legs.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { RequestRule } from './rule/request-rule.ts'
@@ -35,6 +36,7 @@ export interface EngineContext {
   readonly codec: Codec<unknown>
   readonly scripted: ScriptedUpstream
   readonly legs: OpenLegs
+  readonly network: Network
   /** ms that the handler of a rule may take. */
   readonly decisionTimeout: (rule: MessageRule | RequestRule) => number
   /** Scope of captured traffic: its own, or the root where traffic outside any scope is adopted. */

@@ -1,6 +1,7 @@
 import type { SecureContextOptions } from 'node:tls'
 import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
+import type { NetworkConditions, NetworkHandle, Outage, OutageOptions } from './fault/network-conditions.ts'
 import type { Journal } from './journal/journal.ts'
 import type { RequestRule } from './rule/request-rule.ts'
 import type { HandshakeRule, MessageRule, Rule } from './rule/rule.ts'
@@ -83,6 +84,10 @@ export interface ProxyEngine extends AsyncDisposable {
   openScope(name: string, parent?: Scope): Scope
   /** Runs `fn` with `scope` as the scope of what it opens (AsyncLocalStorage). */
   run<T>(scope: Scope, fn: () => T): T
+  /** Makes the network of `scope` what the conditions say, until the handle is disposed or the scope ends. */
+  changeNetwork(scope: Scope, conditions: NetworkConditions): NetworkHandle
+  /** Takes the network away from `scope`, until it is given back or the scope ends. */
+  goOffline(scope: Scope, options?: OutageOptions): Outage
   currentScope(): Scope | undefined
   /** The connections whose handshake this `hold` rule holds now, oldest first; the journal's followers are told of each change. */
   heldBy(rule: HandshakeRule): readonly Connection[]

@@ -11,6 +11,7 @@ import type { EngineFailure, Leak, ProxyEngine, ProxyOptions } from './engine.ts
 import type { EngineContext } from './engine-context.ts'
 import { asError, messageOf, MidwireError } from './errors.ts'
 import type { DeclaredStreams } from './http/declared-streams.ts'
+import type { NetworkConditions, NetworkHandle, Outage, OutageOptions } from './fault/network-conditions.ts'
 import { Exchanges } from './http/exchanges.ts'
 import { HttpFront } from './http/front.ts'
 import { HeldHandshakes } from './http/held-handshakes.ts'
@@ -21,6 +22,7 @@ import { startTestClock } from './io/test-clock.ts'
 import { Connections } from './io/connections.ts'
 import { takeIn } from './io/intake.ts'
 import type { Leg } from './io/leg.ts'
+import { Network } from './io/network.ts'
 import { OpenLegs } from './io/open-legs.ts'
 import { Parked } from './io/parked.ts'
 import { Journal } from './journal/journal.ts'
@@ -63,6 +65,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   readonly streams: DeclaredStreams | undefined = undefined
   readonly legs: OpenLegs = new OpenLegs()
   readonly random: () => number
+  readonly network: Network
   readonly decisionTimeout: (rule: MessageRule | RequestRule) => number
   readonly sockets: Connections
   readonly #handshakes: HeldHandshakes
@@ -95,6 +98,13 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     this.sockets = new Connections(this.clock, this.journal)
     const { decisionTimeout = defaultDecisionTimeout, onFailure = warn, onLeak = () => {} } = options
     this.decisionTimeout = typeof decisionTimeout === 'number' ? () => decisionTimeout : decisionTimeout
+    this.network = new Network({
+      clock: this.clock,
+      seed: this.options.seed,
+      onDraw: () => (this.#isSeedUsed = true),
+      note: (connection, scope, text) => this.note(connection, scope, text),
+      currentScope: () => this.currentScope(),
+    })
     this.#onFailure = onFailure
     this.#onLeak = onLeak
     this.#adopts = options.adoptUnscoped === true
@@ -156,6 +166,14 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
 
   openScope(name: string, parent: Scope = this.root): Scope {
     return new Scope(name, parent)
+  changeNetwork(scope: Scope, conditions: NetworkConditions): NetworkHandle {
+    return this.network.add(scope, conditions)
+  }
+
+  goOffline(scope: Scope, options: OutageOptions = {}): Outage {
+    return this.network.goOffline(scope, options)
+  }
+
   }
 
   run<T>(scope: Scope, fn: () => T): T {
@@ -186,6 +204,8 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     const isSeedUsed = this.#isSeedUsed
     const closed = this.sockets.endAll(connection => inScope(connection.scope))
     // The masking keys of farewells have mattered to nobody.
+    const flushed = this.network.endScope(inScope)
+    if (flushed) await flushed
     this.#isSeedUsed = isSeedUsed
     scope.end()
     this.#parked.endAll(inScope)

@@ -15,6 +15,7 @@ export function listenForward(engine: EngineContext, scope: Scope): { readonly p
   return bindLoopback(socket => {
     const client = new Leg(socket)
     engine.legs.add(scope, client)
+    const road = engine.network.open(client, { scope, to: undefined })
     new HttpConnection(engine, {
       client,
       destination: { host: '127.0.0.1', port: socket.localPort ?? 0 },
@@ -26,7 +27,10 @@ export function listenForward(engine: EngineContext, scope: Scope): { readonly p
         const inbound = new ToldClient(socket, { host, port }, scope)
         return openUpstream(engine, inbound, to ?? engine.routes.find(inbound.destination), secure)
       },
-      onConnect: (request, head) => void openTunnel(engine, socket, request, head, scope),
+      onConnect: (request, head) => {
+        engine.network.leave(road)
+        void openTunnel(engine, socket, request, head, scope)
+      },
     })
   })
 }

@@ -19,7 +19,14 @@ export function listenReverse(engine: EngineContext, origin: string, scope: Scop
     const inbound = new ToldClient(socket, { host, port }, scope)
     const client = new Leg(socket)
     engine.legs.add(scope, client)
+    engine.network.open(client, { scope, to: inbound.destination })
     const attempt = engine.tcpAttempt(scope, inbound.destination)
+    const outage = engine.network.outageFor(scope, inbound.destination)
+    if (outage) {
+      // The client is connected to us already; a network that does not answer is one that says nothing.
+      attempt.outcome = `offline: ${outage.text}`
+      if (outage.errorFor(inbound.destination)) return client.reset()
+    }
     const rule = engine.decideConnect(scope, inbound.destination)
     if (rule) {
       // The client is connected to us already: what it can still be shown is a connection that dies, or one that says nothing.

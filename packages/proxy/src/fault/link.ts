@@ -111,6 +111,11 @@ export class Link {
   /** Throws away what waits, and what will come. */
   discard(): void {
     this.#over = true
+    this.drop()
+  }
+
+  /** Throws away what waits. */
+  drop(): void {
     this.#size = 0
     for (const { queue } of this.#stages) queue.length = 0
   }

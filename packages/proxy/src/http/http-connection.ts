@@ -141,6 +141,7 @@ export class HttpConnection implements HttpClient, Doorway {
   /** The scope of the next request, or 'ended' if its test is over: then the connection is refused. */
   #admit(): Scope | undefined | 'ended' {
     const scope = this.#options.scopeOf(this.#count++)
+    this.leg.road?.passTo(scope)
     if (!scope?.ended) return scope
     this.#engine.leak({ scope, ...this.#options.destination, stack: this.#options.stack })
     this.leg.reset()
@@ -161,6 +162,7 @@ export class HttpConnection implements HttpClient, Doorway {
 
   replaceLink(leg: Leg): UpstreamLink {
     this.#link?.destroy()
+    this.leg.road?.join(leg)
     return (this.#link = new UpstreamLink(leg))
   }
 
@@ -168,7 +170,10 @@ export class HttpConnection implements HttpClient, Doorway {
     const origin = originOf(target)
     const opened = this.#upstreams.get(origin)
     if (opened) return opened
-    const opening = this.#options.openUpstream(target).then(leg => this.#follow(new UpstreamLink(leg), origin))
+    const opening = this.#options.openUpstream(target).then(leg => {
+      this.leg.road?.join(leg, target)
+      return this.#follow(new UpstreamLink(leg), origin)
+    })
     this.#upstreams.set(origin, opening)
     opening.catch(() => this.#upstreams.delete(origin))
     return opening

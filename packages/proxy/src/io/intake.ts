@@ -32,6 +32,14 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   }
   const attempt = engine.tcpAttempt(scope, destination)
   const rule = scope && engine.decideConnect(scope, destination)
+  const outage = engine.network.outageFor(scope, destination)
+  if (outage) {
+    attempt.outcome = `offline: ${outage.text}`
+    const error = outage.errorFor(destination)
+    if (error) return failLater(inbound, error)
+    await outage.overOr(inbound.gone)
+    return inbound.gone.aborted ? undefined : takeIn(engine, inbound)
+  }
   if (rule) {
     attempt.outcome = connectOutcome(rule)
     if (rule.action.kind !== 'presentCertificate') return endConnect(engine, scope, inbound, rule, rule.action)
@@ -59,6 +67,8 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   attempt.outcome = 'connected'
   engine.legs.add(inbound.scope ?? scope, client)
 
+  const road = engine.network.open(client, { scope, to: destination })
+  if (server) road.join(server)
   if (engine.options.intercept[destination.host] === false) return server ? tunnel(client, server) : client.reset()
   const first = await sniff(client.stream, server?.stream)
   if (client.closed) return server?.destroy()
@@ -198,3 +208,8 @@ async function failLater(inbound: Inbound, error: Error): Promise<void> {
   await laterTurn()
   inbound.fail(error)
 }
+  const { destination } = inbound
+  const outage = engine.network.outageFor(engine.scopeOf(inbound.scope), destination)
+  const error = outage?.errorFor(destination)
+  if (error) throw error
+  await outage?.overOr(inbound.gone)

@@ -1,5 +1,8 @@
 import { isNativeError } from 'node:util/types'
 import type { Socket } from 'node:net'
+import { type Clock, realClock } from './clock.ts'
+import { LegLink } from './leg-link.ts'
+import type { Road } from './road.ts'
 
 /**
  * The engine's end of one side: the stream that carries the plain bytes, and the TCP socket under it. Resets go through the TCP
@@ -8,17 +11,28 @@ import type { Socket } from 'node:net'
 export class Leg {
   readonly stream: Socket
   readonly raw: Socket
+  /** The leg that this one's TLS runs over, where that is one of its own. */
+  readonly under: Leg | undefined
+  /** The connection that it is a leg of, once that is known. */
+  road: Road | undefined
+  #over: Leg | undefined
+  #link: LegLink | undefined
   #wasReset = false
 
-  constructor(raw: Socket, stream: Socket = raw) {
+  constructor(raw: Socket, stream: Socket = raw, under?: Leg) {
     this.raw = raw
     this.stream = stream
+    this.under = under
+    this.road = under?.road
     // An error is always followed by 'close'; without a listener it would crash the worker.
     const onError = (error: Error): void => {
       this.#wasReset ||= isReset(error)
     }
     raw.on('error', onError)
     if (stream !== raw) stream.on('error', onError)
+    if (!under) return
+    under.#over = this
+    under.road?.changed()
   }
 
   /** True once the peer has sent RST, or was gone when it was written to. */
@@ -26,17 +40,42 @@ export class Leg {
     return this.#wasReset
   }
 
+  /** The same, with all the TLS that has been put on it. */
+  get top(): Leg {
+    return this.#over?.top ?? this
+  }
+
+  /** What the conditions of the network are applied to; while there are none, it does nothing. */
+  linkOn(clock: Clock): LegLink {
+    return (this.#link ??= new LegLink(this.stream, clock, {
+      raw: this.raw,
+      reset: () => this.#resetNow(),
+      destroy: () => this.#destroyNow(),
+      cut: how => this.road?.cut(how),
+    }))
+  }
+
+  get link(): LegLink | undefined {
+    return this.#link
+  }
+
   /** FIN, after what was written; for TLS a close-notify before it. */
   end(): void {
     if (!this.stream.destroyed && !this.stream.writableEnded) this.stream.end()
   }
 
-  /** RST, at once: what was written and not yet sent is lost. */
+  /** RST, at once: what was written and not yet sent is lost. On a network with conditions, it has its place in what is on its way. */
   reset(): void {
+    if (this.raw.destroyed) return
+    if (this.#link?.isLive) this.#link.end('rst')
+    else this.#resetNow()
+  }
+
+  #resetNow(): void {
     if (this.raw.destroyed) return
     // libuv refuses to reset while a FIN is on its way, and the socket would then never close.
     if (this.raw.writableEnded && !this.raw.writableFinished) {
-      this.raw.once('finish', () => this.reset())
+      this.raw.once('finish', () => this.#resetNow())
       return
     }
     this.raw.resetAndDestroy()
@@ -52,6 +91,16 @@ export class Leg {
   }
 
   destroy(): void {
+    if (this.#link?.isLive) this.#link.end('gone')
+    else this.#destroyNow()
+  }
+
+  /** The network ends it at once: what is on its way is lost, and nothing of TLS is said. */
+  cut(how: 'fin' | 'rst'): void {
+    if (!this.closed) this.linkOn(realClock).cut(how)
+  }
+
+  #destroyNow(): void {
     this.stream.destroy()
     this.raw.destroy()
   }

@@ -20,6 +20,8 @@ export interface PumpLeg {
   readonly stream: PumpStream
   readonly wasReset: boolean
   readonly closed: boolean
+  /** What the conditions of the network do to it, if any. */
+  readonly link?: { readonly isSlow: boolean } | undefined
   end(): void
   reset(): void
   destroy(): void
@@ -144,7 +146,8 @@ export class Pump {
     switch (output.kind) {
       case 'write': {
         const { stream } = this.#legs[output.to]
-        if (stream.writable && !stream.write(output.bytes) && stream.writableLength > writeAhead) this.#stop(other(output.to), 'drain')
+        if (stream.writable && !stream.write(output.bytes) && stream.writableLength > this.#writeAhead(output.to))
+          this.#stop(other(output.to), 'drain')
         return
       }
       case 'mark':
@@ -168,6 +171,11 @@ export class Pump {
       case 'over':
         return this.#drainAndDestroy()
     }
+  }
+
+  /** On a slow network nothing is read ahead of what the network takes. */
+  #writeAhead(to: Side): number {
+    return this.#legs[to].link?.isSlow ? 0 : writeAhead
   }
 
   #end(to: Side | 'both', how: 'fin' | 'rst'): void {

@@ -18,7 +18,7 @@ export function putOnTls(inbound: Inbound, server: Leg, hello: Hello | undefined
     const servername = named !== undefined && isIP(named) === 0 ? named : undefined
     const stream = original(tlsConnect)({
       ...rest,
-      socket: server.raw,
+      socket: server.stream,
       host: own.host ?? host,
       ...(servername === undefined ? {} : { servername }),
       ...(offered.length > 0 ? { ALPNProtocols: offered } : {}),
@@ -31,7 +31,7 @@ export function putOnTls(inbound: Inbound, server: Leg, hello: Hello | undefined
       stream.once('error', (error: NodeJS.ErrnoException) => {
         if (error.code?.startsWith('ERR_SSL_')) inbound.fail(error)
       })
-      resolve(new Leg(server.raw, stream))
+      resolve(new Leg(server.raw, stream, server))
     })
     stream.once('close', () => reject(new MidwireError('MIDWIRE_PROTOCOL', `${host} closed the connection during the TLS handshake`)))
   })

@@ -13,13 +13,14 @@ export function takeOffTls(
   certificate?: FalseCertificate,
 ): Promise<Leg | undefined> {
   return new Promise(resolve => {
-    const stream = new TLSSocket(client.raw, {
+    const below = engine.network.beneathTls(client)
+    const stream = new TLSSocket(below.stream, {
       isServer: true,
       secureContext: certificate ? falseContext(certificate, host, engine.authority) : engine.authority.secureContextFor(host),
       ...(alpn ? { ALPNProtocols: [alpn] } : {}),
     })
     Object.assign(stream, { allowHalfOpen: true })
-    const leg = new Leg(client.raw, stream)
+    const leg = new Leg(client.raw, stream, below)
     stream.once('secure', () => resolve(leg))
     stream.once('close', () => resolve(undefined))
     stream.once('_tlsError', (error: Error) => {

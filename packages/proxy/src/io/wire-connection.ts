@@ -6,7 +6,9 @@ import type { Message } from '../message.ts'
 import type { ControlFrame } from '../rule/rule.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
+import type { Network } from './network.ts'
 import { closeFault } from '../ws/close.ts'
+import type { Road } from './road.ts'
 import type { Pump } from './pump.ts'
 
 /** One WebSocket as rules, waits and tests see it; what they ask of it goes to its session. */
@@ -35,6 +37,8 @@ export class WireConnection implements Connection {
     this.scope = facts.scope
     this.host = facts.target.host
     this.port = facts.target.port
+  #travels: { readonly road: Road; readonly network: Network } | undefined
+  readonly #frozen = new Map<Side, () => void>()
     this.url = facts.target.url
     this.path = facts.target.path
     this.query = facts.target.query
@@ -77,6 +81,30 @@ export class WireConnection implements Connection {
 
   markClosed(): void {
     this.#state = 'closed'
+  /** The road that it travels on: what can be frozen, and cut off from what is on its way. */
+  travelOn(road: Road, network: Network): void {
+    this.#travels = { road, network }
+    road.becomes(this)
+  }
+
+  freeze({ from }: { readonly from?: Side } = {}): void {
+    if (from !== undefined && from !== 'client' && from !== 'server')
+      throw new MidwireError('MIDWIRE_BAD_INPUT', `freeze({ from }): ${JSON.stringify(from)} — expected 'client' or 'server'`)
+    if (!this.#travels || this.#state === 'closed') throw this.#badUse('freeze')
+    const { road, network } = this.#travels
+    for (const side of from ? [from] : sides) {
+      if (!this.#frozen.has(side)) this.#frozen.set(side, network.freeze(road, side))
+    }
+  }
+
+  thaw({ from }: { readonly from?: Side } = {}): void {
+    for (const side of from ? [from] : sides) {
+      const thaw = this.#frozen.get(side)
+      this.#frozen.delete(side)
+      thaw?.()
+    }
+  }
+
     this.#pump = undefined
     this.#abandon = undefined
     this.#resolveClosed()
@@ -120,12 +148,16 @@ export class WireConnection implements Connection {
 
   terminate(): void {
     if (this.#abandon) return this.#abandon()
-    this.#running('terminate').push({ kind: 'terminate', how: 'fin' })
+    const pump = this.#running('terminate')
+    this.#travels?.road.free()
+    pump.push({ kind: 'terminate', how: 'fin' })
   }
 
   reset(): void {
     if (this.#abandon) return this.#abandon()
-    this.#running('reset').push({ kind: 'terminate', how: 'rst' })
+    const pump = this.#running('reset')
+    this.#travels?.road.free()
+    pump.push({ kind: 'terminate', how: 'rst' })
   }
 
   release(message: Message): void {
@@ -170,7 +202,11 @@ export class WireConnection implements Connection {
 
   #running(verb: string): Pump {
     if (this.#pump) return this.#pump
-    throw new MidwireError(
+    throw this.#badUse(verb)
+  }
+
+  #badUse(verb: string): MidwireError {
+    return new MidwireError(
       'MIDWIRE_BAD_USE',
       `${verb}() on connection ${this.id} (${this.url}), which is ${this.#state}; expected an open one`,
     )

@@ -1,0 +1,56 @@
+import type { Destination } from '../capture/inbound.ts'
+import { isHost } from '../fault/host-match.ts'
+import type { OutageOptions } from '../fault/network-conditions.ts'
+import type { Scope } from '../scope.ts'
+import { notFound, refused, unreachable } from './connect-errors.ts'
+
+const words = { refused: 'refused', unreachable: 'unreachable', dns: 'no such host', timeout: 'no answer' }
+
+/** A network that is away. */
+export class LiveOutage {
+  readonly scope: Scope
+  readonly #options: OutageOptions
+  readonly #over = Promise.withResolvers<void>()
+
+  constructor(scope: Scope, options: OutageOptions) {
+    this.scope = scope
+    this.#options = options
+  }
+
+  /** For the journal: what becomes of connects. */
+  get text(): string {
+    return words[this.#options.error ?? 'refused']
+  }
+
+  covers(scope: Scope, host: string, port: number): boolean {
+    return !this.scope.ended && this.scope.isRelatedTo(scope) && isHost(this.#options.hosts, host, port)
+  }
+
+  /** What a connect fails with; `undefined`: it gets no answer until the network is back. */
+  errorFor({ host, port }: Destination): Error | undefined {
+    switch (this.#options.error ?? 'refused') {
+      case 'refused':
+        return refused(host, port)
+      case 'unreachable':
+        return unreachable('ENETUNREACH', host, port)
+      case 'dns':
+        return notFound(host)
+      case 'timeout':
+        return undefined
+    }
+  }
+
+  /** Resolves when the network is back, or the client has given up. */
+  async overOr(gone: AbortSignal): Promise<void> {
+    if (gone.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const left = (): void => resolve()
+    gone.addEventListener('abort', left, { once: true })
+    await Promise.race([this.#over.promise, promise])
+    gone.removeEventListener('abort', left)
+  }
+
+  end(): void {
+    this.#over.resolve()
+  }
+}

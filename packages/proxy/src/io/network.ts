@@ -1,0 +1,205 @@
+import type { Destination } from '../capture/inbound.ts'
+import type { Connection } from '../connection.ts'
+import { describeConditions } from '../fault/conditions.ts'
+import { isHost, showHosts } from '../fault/host-match.ts'
+import type { NetworkConditions, NetworkHandle, Outage, OutageOptions } from '../fault/network-conditions.ts'
+import type { Scope } from '../scope.ts'
+import type { Side } from '../side.ts'
+import { type Clock, realClock } from './clock.ts'
+import { Leg } from './leg.ts'
+import { LiveCondition } from './live-condition.ts'
+import { LiveOutage } from './live-outage.ts'
+import { Road, type RoadFacts } from './road.ts'
+import { ReachableStream } from './reachable-stream.ts'
+
+const sides = ['client', 'server'] as const
+
+/** ms that peers get to take what waited, when the scope of a condition ends. */
+const farewellTime = 500
+
+export interface NetworkOptions {
+  readonly clock: Clock
+  readonly seed: number
+  readonly onDraw: () => void
+  /** Whose code runs now. */
+  readonly currentScope: () => Scope | undefined
+  readonly note: (connection: Connection | undefined, scope: Scope | undefined, text: string) => void
+}
+
+/** The network between the clients and their servers: every road on it, and what is wrong with it now. */
+export class Network {
+  readonly #options: NetworkOptions
+  readonly #roads = new Set<Road>()
+  readonly #conditions = new Set<LiveCondition>()
+  readonly #outages = new Set<LiveOutage>()
+  readonly #counts = new WeakMap<Scope, number>()
+
+  constructor(options: NetworkOptions) {
+    this.#options = options
+  }
+
+  /** A client has been accepted. */
+  open(client: Leg, facts: RoadFacts): Road {
+    const road = new Road(client, facts, changed => this.#apply(changed))
+    this.#roads.add(road)
+    client.raw.once('close', () => this.#forget(road))
+    this.#apply(road)
+    return road
+  }
+
+  /** The leg that TLS is to be put on: one whose bytes can be reached, where conditions ask for that. */
+  beneathTls(leg: Leg): Leg {
+    const { road } = leg
+    if (!road || ![...this.#conditions].some(one => one.conditions.layer === 'tcp' && road.legs.some(at => one.covers(road, at))))
+      return leg
+    return reachable(leg)
+  }
+
+  /** It goes on as another. */
+  leave(road: Road): void {
+    this.#withdraw(road, [...this.#conditions])
+    this.#roads.delete(road)
+  }
+
+  /** Makes conditions live, for what is open and for what will be. */
+  add(scope: Scope, conditions: NetworkConditions): NetworkHandle {
+    const live = this.#start(scope, conditions)
+    const connection = conditions.connection
+    const where = conditions.host === undefined ? '' : ` for ${showHosts(conditions.host)}`
+    const note = (text: string): void => this.#options.note(connection, scope, `network${where}: ${text}`)
+    note(describeConditions(conditions))
+    const dispose = (): void => {
+      if (this.#stop(live)) note('as it was')
+    }
+    return {
+      get conditions() {
+        return live.conditions
+      },
+      change: changes => {
+        if (!this.#conditions.has(live)) return
+        const merged: NetworkConditions = Object.fromEntries(
+          Object.entries({ ...live.conditions, ...changes }).filter(([, value]) => value !== undefined),
+        )
+        live.change(merged)
+        note(describeConditions(merged))
+        this.#applyAll()
+      },
+      dispose,
+      [Symbol.dispose]: dispose,
+    }
+  }
+
+  /** From now on nothing passes on this road, and what arrives waits. */
+  freeze(road: Road, from: Side): () => void {
+    const { connection, scope = connection?.scope } = road
+    const owner = this.#options.currentScope() ?? scope
+    if (!owner) return () => {}
+    const live = this.#start(owner, { blackHole: true, from }, road)
+    this.#options.note(connection, scope, `frozen: nothing that the ${from} sends passes`)
+    return () => {
+      if (this.#stop(live)) this.#options.note(connection, scope, `thawed: what the ${from} sent goes on`)
+    }
+  }
+
+  /** Takes the network away from `scope`. */
+  goOffline(scope: Scope, options: OutageOptions = {}): Outage {
+    const { hosts, end = 'fin' } = options
+    const hole = end === 'silent' ? this.#start(scope, { blackHole: true, ...(hosts !== undefined && { host: hosts }) }) : undefined
+    const outage = new LiveOutage(scope, options)
+    this.#outages.add(outage)
+    const where = hosts === undefined ? '' : ` for ${showHosts(hosts)}`
+    this.#options.note(undefined, scope, `network${where}: offline (${outage.text})`)
+    for (const road of this.#roads) {
+      if (end === 'silent' || !road.scope || !scope.isRelatedTo(road.scope)) continue
+      const gone = road.legs.filter(at => isHost(hosts, at.host, at.port))
+      if (gone.length === 0) continue
+      this.#options.note(
+        road.connection,
+        road.scope,
+        `the network went away${road.connection ? '' : ` from under a connection to ${gone[0]?.host}`}`,
+      )
+      for (const { leg } of gone) leg.top.cut(end)
+    }
+    const goOnline = (): void => {
+      if (!this.#outages.delete(outage)) return
+      if (hole) this.#stop(hole)
+      outage.end()
+      this.#options.note(undefined, scope, `network${where}: online`)
+    }
+    return { goOnline, [Symbol.dispose]: goOnline }
+  }
+
+  /** Why nothing can be reached there now, if so. */
+  outageFor(scope: Scope | undefined, { host, port }: Destination): LiveOutage | undefined {
+    if (!scope) return undefined
+    for (const outage of this.#outages) if (outage.covers(scope, host, port)) return outage
+    return undefined
+  }
+
+  /** What was declared in these scopes ends; resolves when what had waited has been handed on, or nobody takes it. */
+  endScope(inScope: (scope: Scope) => boolean): Promise<void> | undefined {
+    for (const outage of this.#outages) {
+      if (!inScope(outage.scope)) continue
+      this.#outages.delete(outage)
+      outage.end()
+    }
+    const ending = [...this.#conditions].filter(({ scope }) => inScope(scope))
+    if (ending.length === 0) return undefined
+    for (const live of ending) this.#conditions.delete(live)
+    const flushed = [...this.#roads].flatMap(road => {
+      this.#withdraw(road, ending)
+      return road.legs.flatMap(({ leg }) => leg.top.link?.flushed() ?? [])
+    })
+    return bounded(flushed)
+  }
+
+  #start(scope: Scope, conditions: NetworkConditions, only?: Road): LiveCondition {
+    const ordinal = this.#counts.get(scope) ?? 0
+    this.#counts.set(scope, ordinal + 1)
+    const { clock, seed, onDraw } = this.#options
+    const live = new LiveCondition({ scope, conditions, clock, seed, ordinal, onDraw, only })
+    this.#conditions.add(live)
+    this.#applyAll()
+    return live
+  }
+
+  #stop(live: LiveCondition): boolean {
+    if (!this.#conditions.delete(live)) return false
+    for (const road of this.#roads) this.#withdraw(road, [live])
+    return true
+  }
+
+  #applyAll(): void {
+    for (const road of this.#roads) this.#apply(road)
+  }
+
+  #apply(road: Road): void {
+    for (const live of this.#conditions) this.#each(road, (from, at) => live.apply(road, from, at, true))
+    this.#forget(road)
+  }
+
+  #withdraw(road: Road, ending: readonly LiveCondition[]): void {
+    for (const live of ending) this.#each(road, (from, at) => live.apply(road, from, at, false))
+  }
+
+  #each(road: Road, fn: (from: Side, at: ReturnType<Road['legsBehind']>[number]) => void): void {
+    for (const from of sides) for (const at of road.legsBehind(from)) fn(from, at)
+  }
+
+  #forget(road: Road): void {
+    if (road.isOver) this.#roads.delete(road)
+  }
+}
+
+async function bounded(all: readonly Promise<void>[]): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const timer = realClock.after(farewellTime, resolve)
+  await Promise.race([late, Promise.all(all)])
+  realClock.cancel(timer)
+}
+
+/** The same leg, with its bytes passing through JavaScript. */
+export function reachable(leg: Leg): Leg {
+  // A Duplex does all that is asked of what TLS and HTTP/2 run over.
+  return new Leg(leg.raw, new ReachableStream(leg.stream) as unknown as Leg['stream'], leg)
+}
