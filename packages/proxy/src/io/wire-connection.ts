@@ -9,6 +9,8 @@ import type { Side } from '../side.ts'
 import type { Network } from './network.ts'
 import { closeFault } from '../ws/close.ts'
 import type { Road } from './road.ts'
+
+const sides = ['client', 'server'] as const
 import type { Pump } from './pump.ts'
 
 /** One WebSocket as rules, waits and tests see it; what they ask of it goes to its session. */
