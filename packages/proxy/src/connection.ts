@@ -6,6 +6,9 @@ import type { Side } from './side.ts'
 /** 'opening' until the 101 was written to the client; 'closing' from the first close frame; 'closed' when both legs have ended. */
 export type ConnectionState = 'opening' | 'open' | 'closing' | 'closed'
 
+/** What carries the messages: a WebSocket, server-sent events, a body of lines, long polling, or bodies framed in a way of one's own. */
+export type Transport = 'websocket' | 'sse' | 'lines' | 'polling' | 'http'
+
 export interface SendOptions {
   /** 'tail' joins the queue behind what is held or delayed; 'now' overtakes it. @default 'tail' */
   readonly at?: 'tail' | 'now'
@@ -16,13 +19,15 @@ export interface RawSendOptions extends SendOptions {
   readonly binary?: boolean
 }
 
-/** One WebSocket of a client, with the upstream leg behind it. */
+/** One WebSocket of a client, or one declared stream of messages over HTTP, with the upstream leg behind it. */
 export interface Connection {
   /** From 1, in the order of their handshakes, over the whole proxy. */
   readonly id: number
   /** Handshakes of this scope's tree to that host so far, this one included: 1 is the first. */
   readonly attempt: number
   readonly scope: Scope
+  /** 'http' for a declared stream until its first response tells more. */
+  readonly transport: Transport
   /** Host as the client meant it, without the port. */
   readonly host: string
   readonly port: number
@@ -60,11 +65,6 @@ export interface Connection {
   terminate(): void
   /** Ends both legs with RST. */
   reset(): void
-  /** Lets a held message go. Called by the handle of its rule. */
-  release(message: Message): void
-  /** Lets a held ping, pong or close frame go. */
-  releaseFrame(frame: ControlFrame): void
-}
   /**
    * From now on nothing passes: no byte, no ping, no end. What arrives waits in order, and reading stops when that is much. How an
    * owner ends it meanwhile shows when it thaws: on `thaw()`, or when the test ends that froze it. `terminate` and `reset` still act.
@@ -73,3 +73,8 @@ export interface Connection {
   freeze(options?: { readonly from?: Side }): void
   /** What has waited goes on, in order. */
   thaw(options?: { readonly from?: Side }): void
+  /** Lets a held message go. Called by the handle of its rule. */
+  release(message: Message): void
+  /** Lets a held ping, pong or close frame go. */
+  releaseFrame(frame: ControlFrame): void
+}

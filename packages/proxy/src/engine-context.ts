@@ -17,7 +17,7 @@ import type { RequestRule } from './rule/request-rule.ts'
 import type { ConnectRule, HandshakeFacts, HandshakeRule, MessageRule } from './rule/rule.ts'
 import type { RuleSet } from './rule/rule-set.ts'
 import type { Scope } from './scope.ts'
-import type { Session } from './session/session.ts'
+import type { Session, SessionOptions } from './session/session.ts'
 import type { Authority } from './tls/authority.ts'
 import type { DeflateAgreement } from './ws/handshake.ts'
 
@@ -59,7 +59,12 @@ export interface EngineContext {
   park(scope: Scope, inbound: Inbound): void
   /** The same for a connection that was accepted and is never answered. */
   parkLeg(scope: Scope, leg: Leg): void
-  startSession(connection: Connection, protocol: string, agreement: DeflateAgreement): Session
+  startSession(
+    connection: Connection,
+    protocol: string,
+    agreement: DeflateAgreement,
+    own?: Partial<Pick<SessionOptions, 'codec' | 'random' | 'onRewrite'>>,
+  ): Session
   /** Journals that a handshake was answered otherwise than with a 101, or not at all. */
   refused(connection: Connection, status: number | undefined, text: string): void
   note(connection: Connection | undefined, scope: Scope | undefined, text: string): void

@@ -8,6 +8,7 @@ import type { HandshakeRule, MessageRule, Rule } from './rule/rule.ts'
 import type { RuleSet } from './rule/rule-set.ts'
 import type { Message } from './message.ts'
 import type { Scope } from './scope.ts'
+import type { StreamDeclaration } from './stream/declaration.ts'
 
 /** Something that must fail the test it belongs to: a rule's function that threw, a decision that never came, a codec that broke. */
 export interface EngineFailure {
@@ -29,6 +30,8 @@ export interface Leak {
 export interface ProxyOptions {
   /** Turns payloads into messages. @default binary: every payload is its own bytes */
   codec?: Codec<never> | Codec<unknown>
+  /** HTTP exchanges that carry messages, beside those that the codec declares; the first declaration that matches counts. @default [] */
+  streams?: readonly (StreamDeclaration<never> | StreamDeclaration<unknown>)[]
   /** Host name (or `host:port`) → http(s) URL of the server that stands in for it. @default {} */
   route?: Readonly<Record<string, string>>
   /** `false` tunnels that host untouched. @default every host is intercepted */
@@ -81,13 +84,13 @@ export interface ProxyEngine extends AsyncDisposable {
   issue(host: string): Required<Pick<SecureContextOptions, 'key' | 'cert'>>
   /** ms since the proxy started. */
   now(): number
-  openScope(name: string, parent?: Scope): Scope
-  /** Runs `fn` with `scope` as the scope of what it opens (AsyncLocalStorage). */
-  run<T>(scope: Scope, fn: () => T): T
   /** Makes the network of `scope` what the conditions say, until the handle is disposed or the scope ends. */
   changeNetwork(scope: Scope, conditions: NetworkConditions): NetworkHandle
   /** Takes the network away from `scope`, until it is given back or the scope ends. */
   goOffline(scope: Scope, options?: OutageOptions): Outage
+  openScope(name: string, parent?: Scope): Scope
+  /** Runs `fn` with `scope` as the scope of what it opens (AsyncLocalStorage). */
+  run<T>(scope: Scope, fn: () => T): T
   currentScope(): Scope | undefined
   /** The connections whose handshake this `hold` rule holds now, oldest first; the journal's followers are told of each change. */
   heldBy(rule: HandshakeRule): readonly Connection[]

@@ -1,10 +1,13 @@
 import type { ProxyOptions } from './engine.ts'
 import { MidwireError } from './errors.ts'
 import type { Codec } from './codec.ts'
+import { resolveStream } from './stream/declaration.ts'
+import type { ResolvedStream, StreamDeclaration } from './stream/declaration.ts'
 
 /** Every option of `startProxy`, with its default. */
 export interface ResolvedOptions {
   readonly codec: Codec<unknown>
+  readonly streams: readonly ResolvedStream[]
   readonly route: Readonly<Record<string, string>>
   readonly intercept: Readonly<Record<string, boolean>>
   readonly upstream: string
@@ -16,6 +19,7 @@ export interface ResolvedOptions {
 
 const known = new Set<string>([
   'codec',
+  'streams',
   'route',
   'intercept',
   'upstream',
@@ -49,6 +53,7 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
   }
   const {
     codec = bytesCodec,
+    streams = [],
     route = {},
     intercept = {},
     upstream = 'real',
@@ -66,7 +71,11 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
     if (typeof value !== 'boolean')
       throw new MidwireError('MIDWIRE_BAD_INPUT', `intercept[${JSON.stringify(host)}]: ${String(value)} — expected true or false`)
   }
-  return { codec, route, intercept, upstream, journalLimit, holdLimit, seed, clock }
+  const declared = [
+    ...streams.map((stream, n) => resolveStream(stream as StreamDeclaration, codec, `streams[${n}]`)),
+    ...(codec.streams ?? []).map((stream, n) => resolveStream(stream, codec, `streams[${n}] of codec ${codec.name}`)),
+  ]
+  return { codec, streams: declared, route, intercept, upstream, journalLimit, holdLimit, seed, clock }
 }
 
 function atLeast(name: string, value: number, least: number): void {

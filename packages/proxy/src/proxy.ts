@@ -34,7 +34,8 @@ import type { HandshakeFacts, MessageRule } from './rule/rule.ts'
 import type { RuleRun } from './rule/rule-run.ts'
 import type { ConnectRule, HandshakeRule } from './rule/rule.ts'
 import { Scope } from './scope.ts'
-import { Session } from './session/session.ts'
+import { Session, type SessionOptions } from './session/session.ts'
+import { MessageStreams } from './stream/message-streams.ts'
 import { Authority } from './tls/authority.ts'
 import type { DeflateAgreement } from './ws/handshake.ts'
 
@@ -62,10 +63,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   readonly authority: Authority
   readonly routes: Routes
   readonly exchanges: Exchanges
-  readonly streams: DeclaredStreams | undefined = undefined
+  readonly streams: DeclaredStreams | undefined
   readonly legs: OpenLegs = new OpenLegs()
-  readonly random: () => number
   readonly network: Network
+  readonly random: () => number
   readonly decisionTimeout: (rule: MessageRule | RequestRule) => number
   readonly sockets: Connections
   readonly #handshakes: HeldHandshakes
@@ -95,9 +96,8 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     this.journal = new Journal({ limit: journalLimit })
     this.#handshakes = new HeldHandshakes(() => this.journal.changed())
     this.exchanges = new Exchanges(this.clock, this.journal)
+    this.streams = MessageStreams.declared(this, this.options.streams)
     this.sockets = new Connections(this.clock, this.journal)
-    const { decisionTimeout = defaultDecisionTimeout, onFailure = warn, onLeak = () => {} } = options
-    this.decisionTimeout = typeof decisionTimeout === 'number' ? () => decisionTimeout : decisionTimeout
     this.network = new Network({
       clock: this.clock,
       seed: this.options.seed,
@@ -105,6 +105,8 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
       note: (connection, scope, text) => this.note(connection, scope, text),
       currentScope: () => this.currentScope(),
     })
+    const { decisionTimeout = defaultDecisionTimeout, onFailure = warn, onLeak = () => {} } = options
+    this.decisionTimeout = typeof decisionTimeout === 'number' ? () => decisionTimeout : decisionTimeout
     this.#onFailure = onFailure
     this.#onLeak = onLeak
     this.#adopts = options.adoptUnscoped === true
@@ -164,8 +166,6 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     return this.clock.now()
   }
 
-  openScope(name: string, parent: Scope = this.root): Scope {
-    return new Scope(name, parent)
   changeNetwork(scope: Scope, conditions: NetworkConditions): NetworkHandle {
     return this.network.add(scope, conditions)
   }
@@ -174,6 +174,8 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     return this.network.goOffline(scope, options)
   }
 
+  openScope(name: string, parent: Scope = this.root): Scope {
+    return new Scope(name, parent)
   }
 
   run<T>(scope: Scope, fn: () => T): T {
@@ -202,10 +204,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     const inScope = (other: Scope): boolean => scope.contains(other)
     // Rules stay until what they hold has gone on, so that nothing that is released meets another fate than it was promised.
     const isSeedUsed = this.#isSeedUsed
-    const closed = this.sockets.endAll(connection => inScope(connection.scope))
-    // The masking keys of farewells have mattered to nobody.
     const flushed = this.network.endScope(inScope)
     if (flushed) await flushed
+    const closed = this.sockets.endAll(connection => inScope(connection.scope))
+    // The masking keys of farewells have mattered to nobody.
     this.#isSeedUsed = isSeedUsed
     scope.end()
     this.#parked.endAll(inScope)
@@ -291,9 +293,15 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     this.#parked.addLeg(scope, leg)
   }
 
-  startSession(connection: Connection, protocol: string, agreement: DeflateAgreement): Session {
+  startSession(
+    connection: Connection,
+    protocol: string,
+    agreement: DeflateAgreement,
+    own: Partial<Pick<SessionOptions, 'codec' | 'random' | 'onRewrite'>> = {},
+  ): Session {
     const { rules, journal, codec, random } = this
-    return new Session({ connection, protocol, deflate: agreement, rules, journal, codec, random, holdLimit: this.options.holdLimit })
+    const { holdLimit } = this.options
+    return new Session({ connection, protocol, deflate: agreement, rules, journal, codec, random, holdLimit, ...own })
   }
 
   refused(connection: Connection, status: number | undefined, text: string): void {

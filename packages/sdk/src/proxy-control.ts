@@ -18,6 +18,8 @@ import type { FailureDetails } from './waits.ts'
 const defaultTimeout = 5000
 /** ms that a wait ends before its test's own timeout, so that the failure is readable. */
 const margin = 200
+/** ms that a timer can take. */
+const longest = 2_147_483_647
 
 /** What a test runner holds: starts and finishes the scopes of an `InterceptionProxy`, and collects what must fail them. */
 export class ProxyControl<T = Uint8Array> {
@@ -41,6 +43,7 @@ export class ProxyControl<T = Uint8Array> {
     const { codec, route, intercept, upstream, seed, clock, journalLimit } = this.#options
     return {
       ...(codec && { codec }),
+      ...(this.#options.streams && { streams: this.#options.streams }),
       ...(route && { route }),
       ...(intercept && { intercept }),
       ...(upstream !== undefined && { upstream }),
@@ -158,6 +161,8 @@ export class ProxyControl<T = Uint8Array> {
 
   /** Ends before the waits of the test do: that a decision is missing explains why they were not met. */
   #decisionTime(rule: MessageRule | RequestRule): number {
+    // Handlers of msw may never answer, if they want: `delay('infinite')`.
+    if (rule.on === 'request' && rule.action.kind === 'handle') return longest
     const left = this.#host.timeLeft(rule.scope)
     return this.#options.decisionTimeout ?? (left === undefined ? defaultTimeout : Math.max(left - 2 * margin, left / 3))
   }

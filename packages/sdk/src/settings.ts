@@ -1,10 +1,13 @@
-import type { Codec } from '@midwire/proxy'
+import { checkStream } from '@midwire/proxy'
+import type { Codec, StreamDeclaration } from '@midwire/proxy'
 import { badInput, checkChoice, checkKeys, checkMs } from './bad-input.ts'
 
 /** Options of `useInterceptionProxy` and `startInterceptionProxy`. */
 export interface InterceptionOptions<T = Uint8Array> {
   /** Turns payloads into messages: `json()`, `text()`, `binary()`, `msgpack()` or one of your own. @default binary() */
   readonly codec?: Codec<T>
+  /** HTTP exchanges that carry messages: event streams, lines, long polling; the first that matches counts, before those of the codec. @default [] */
+  readonly streams?: readonly StreamDeclaration<T>[]
   /** Host name (or `host:port`) → http(s) URL of the server that stands in for it. @default {} */
   readonly route?: Readonly<Record<string, string>>
   /** `false` tunnels that host untouched, for clients that pin its certificate. @default every host is intercepted */
@@ -32,6 +35,7 @@ export interface InterceptionOptions<T = Uint8Array> {
 
 const known = [
   'codec',
+  'streams',
   'route',
   'intercept',
   'upstream',
@@ -49,6 +53,7 @@ export function checkSettings<T>(options: InterceptionOptions<T> | undefined, wh
   checkKeys(options, known, `${what} options`)
   const { codec, route, intercept, upstream, unusedRules, leaks, waitTimeout, decisionTimeout, seed, clock, journalLimit } = options ?? {}
   if (codec !== undefined) checkCodec(codec, what)
+  checkStreams(options?.streams, what)
   checkTable(route, 'string', `${what} { route }`, 'an http: or https: URL')
   for (const [host, url] of Object.entries(route ?? {})) checkUrl(url, `${what} { route: { "${host}" } }`)
   checkTable(intercept, 'boolean', `${what} { intercept }`, 'true or false')
@@ -70,6 +75,15 @@ function checkCodec(codec: unknown, what: string): void {
   if (named && typeof codec.decode === 'function' && typeof codec.encode === 'function') return
   const hint = typeof codec === 'function' ? `; did you mean ${codec.name || 'codec'}()?` : ''
   throw badInput(`${what} { codec }: expected { name, decode, encode }, got ${typeof codec}${hint}`)
+}
+
+function checkStreams(streams: unknown, what: string): void {
+  if (streams === undefined) return
+  if (!Array.isArray(streams)) throw badInput(`${what} { streams }: expected an array of { path, … }, got ${typeof streams}`)
+  for (const [n, stream] of streams.entries()) {
+    const fault = checkStream(stream)
+    if (fault !== undefined) throw badInput(`${what} { streams: [${n}] }${fault}`)
+  }
 }
 
 function checkTable(table: unknown, type: string, what: string, wanted: string): void {

@@ -1,6 +1,8 @@
 import type { Exchange } from '../journal/traffic-event.ts'
+import type { OwnResponse } from '../rule/request-rule.ts'
 import type { Scope } from '../scope.ts'
-import type { Body, RequestHead, ResponseHead } from './sides.ts'
+import type { Side } from '../side.ts'
+import type { Body, ClientSide, Cut, RequestHead, ResponseHead } from './sides.ts'
 import type { Target } from './target.ts'
 
 /** A head and the body behind it, on their way to the other side. */
@@ -14,12 +16,23 @@ export interface DeclaredStream {
   request(head: RequestHead, body: Body): Part<RequestHead> | Promise<Part<RequestHead>>
   /** Upstream's own answer, or what a rule made of it; not asked about answers that rules gave in its place. */
   response(head: ResponseHead, body: Body): Part<ResponseHead> | Promise<Part<ResponseHead>>
-  /** The exchange is over: `failure` says in a few words why, if it did not run to its end. */
-  over(failure: string | undefined): void
+  /** The exchange is over: `failure` says in a few words why, if it did not run to its end, and `by` which side ended it. */
+  over(failure: string | undefined, by: Side | undefined): void
+}
+
+/** What who carries the messages of an exchange may do to it. */
+export interface ExchangeControl {
+  readonly client: Pick<ClientSide, 'version'>
+  /** Cuts both sides off. */
+  fail(failure: string, cut: Cut): void
+  /** Answers in upstream's place. */
+  answer(response: OwnResponse): void
+  /** Reads nothing more from upstream; the client's side goes on. */
+  cutServer(cut: Cut): void
 }
 
 /** Which exchanges carry messages: asked after the rules, for each exchange of a scope that goes on to upstream. */
 export interface DeclaredStreams {
   /** `head` is what upstream is to get; `undefined`: the exchange is relayed as it is. */
-  of(scope: Scope, exchange: Exchange, target: Target, head: RequestHead): DeclaredStream | undefined
+  of(scope: Scope, exchange: Exchange, target: Target, head: RequestHead, control: ExchangeControl): DeclaredStream | undefined
 }

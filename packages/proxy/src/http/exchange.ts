@@ -1,5 +1,6 @@
 import type { EngineContext } from '../engine-context.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, MidwireError } from '../errors.ts'
+import { realClock } from '../io/clock.ts'
 import type { FaultPoint, OwnResponse, RequestRule } from '../rule/request-rule.ts'
 import type { RuleRun } from '../rule/rule-run.ts'
 import type { Side } from '../side.ts'
@@ -41,6 +42,12 @@ export interface Detour {
   readonly fault?: Fault
 }
 
+/** Where a request's body is read from; `onChunk` where nobody has counted it yet. */
+export interface Source {
+  readonly body: Body
+  readonly onChunk: ((chunk: Buffer) => void) | undefined
+}
+
 export interface Fault {
   readonly how: 'reset' | 'end' | 'stall'
   readonly at: FaultPoint
@@ -68,6 +75,8 @@ export class RunningExchange {
   #continued = false
   #failure: string | undefined
   #lingering: (() => void) | undefined
+  #aborter: AbortController | undefined
+  #onRequestEnd: (() => void) | undefined
   #pause: PromiseWithResolvers<void> | undefined
 
   constructor(engine: EngineContext, client: ClientSide, place: ExchangePlace) {
@@ -79,6 +88,16 @@ export class RunningExchange {
     this.record = engine.exchanges.begin(scope, client, target, this)
   }
 
+  /** The request's body, as it comes from the client. */
+  get source(): Source {
+    return { body: this.client.body, onChunk: this.record && this.countRequest }
+  }
+
+  /** Aborted when the exchange ends before it is complete. */
+  get signal(): AbortSignal {
+    return (this.#aborter ??= new AbortController()).signal
+  }
+
   /** True once nothing more will happen. */
   get over(): boolean {
     return this.#over
@@ -88,8 +107,8 @@ export class RunningExchange {
     this.client.onOver(cut => this.#clientOver(cut))
     const { scope, onward } = this.place
     const runs = scope ? this.engine.rules.requestRules(scope) : []
-    if (runs.length === 0) return this.forward(onward, this.client.body, {}, this.countRequest)
-    applyRules(this, runs).catch((error: unknown) => this.fail(`it cannot go on: ${messageOf(error)}`, { how: 'rst' }))
+    if (runs.length === 0 || !this.record) return this.forward(onward, this.source, {})
+    applyRules(this, this.record, runs).catch((error: unknown) => this.fail(`it cannot go on: ${messageOf(error)}`, { how: 'rst' }))
   }
 
   /** It will never have its turn: the connection has ended. */
@@ -108,10 +127,17 @@ export class RunningExchange {
   /** The whole body of the client has come. */
   readonly requestEnded = (): void => {
     if (this.record) this.engine.exchanges.requestEnded(this.record)
+    this.#onRequestEnd?.()
+  }
+
+  /** Calls `listener` once the whole body of the client has come. */
+  onRequestEnd(listener: () => void): void {
+    if (this.record?.complete) listener()
+    else this.#onRequestEnd = listener
   }
 
   /** Sends the request on, and what comes back to the client. */
-  forward(head: RequestHead, body: Body, detour: Detour, onChunk?: (chunk: Buffer) => void): void {
+  forward(head: RequestHead, source: Source, detour: Detour): void {
     if (this.#over) return
     this.#detour = detour
     let upstream: UpstreamHttp | Promise<UpstreamHttp>
@@ -122,16 +148,16 @@ export class RunningExchange {
     }
     if ('then' in upstream) {
       upstream.then(
-        opened => this.#send(opened, head, body, onChunk),
+        opened => this.#send(opened, head, source),
         (error: unknown) => this.#unreachable(error),
       )
-    } else this.#send(upstream, head, body, onChunk)
+    } else this.#send(upstream, head, source)
   }
 
   /** Answers in upstream's place; what is still to come of the request is read and thrown away. */
-  answer(response: OwnResponse): void {
+  answer(response: OwnResponse, source?: Source): void {
     if (this.#over) return
-    drain(this.client.body.stream, this.countRequest, this.requestEnded)
+    if (source) this.#drain(source)
     this.#giveOwn(response)
   }
 
@@ -154,6 +180,8 @@ export class RunningExchange {
     if (to === 'server') return this.note(`${how}${whom} by ${label}`)
     if (to === 'client' && this.#server) this.#linger(this.#server)
     this.client.cut(cut)
+    // Its end is to be seen.
+    this.client.body.stream.resume()
     this.#settle(`${how}${whom} by ${label}`)
   }
 
@@ -184,8 +212,27 @@ export class RunningExchange {
   }
 
   /** Fails the test of a rule whose function did not do what was asked of it. */
-  ruleFailed({ rule }: RuleRun<RequestRule>, error: Error): void {
+  ruleFailed({ rule }: RuleRun<RequestRule>, cause: unknown, text: string): void {
+    const error = cause instanceof MidwireError ? cause : new MidwireError('MIDWIRE_RULE_FAILED', text, { cause })
     this.engine.fail({ scope: rule.scope, rule, message: undefined, error })
+  }
+
+  /** What `fn` resolves with; `undefined` if the exchange ends before. @throws MidwireError if it takes longer than a decision may */
+  async inTime<T>({ rule }: RuleRun<RequestRule>, fn: () => Promise<T>): Promise<T | undefined> {
+    const timeout = this.engine.decisionTimeout(rule)
+    const late = Promise.withResolvers<undefined>()
+    const timer = realClock.after(timeout, () => {
+      const text = `${rule.name ?? rule.start} did not answer within ${Math.round(timeout)} ms; its request went on`
+      late.reject(new MidwireError('MIDWIRE_RULE_FAILED', text))
+    })
+    const leave = (): void => late.resolve(undefined)
+    this.signal.addEventListener('abort', leave)
+    try {
+      return await Promise.race([fn(), late.promise])
+    } finally {
+      realClock.cancel(timer)
+      this.signal.removeEventListener('abort', leave)
+    }
   }
 
   fail(failure: string, cut: Cut): void {
@@ -195,17 +242,28 @@ export class RunningExchange {
     this.client.cut(cut)
   }
 
-  #send(upstream: UpstreamHttp, head: RequestHead, body: Body, onChunk: ((chunk: Buffer) => void) | undefined): void {
-    if (this.#over) return
-    const { scope, target } = this.place
-    const stream = scope && this.record && this.engine.streams?.of(scope, this.record, target, head)
-    if (!stream) return this.#request(upstream, head, body, onChunk)
-    this.#stream = stream
-    const tapped = onChunk ? tap(body, onChunk, this.requestEnded) : body
-    settle(stream.request(head, tapped), part => this.#request(upstream, part.head, part.body, undefined), this.#streamFailed)
+  cutServer(cut: Cut): void {
+    this.#server?.cut(cut)
   }
 
-  #request(upstream: UpstreamHttp, head: RequestHead, body: Body, onChunk: ((chunk: Buffer) => void) | undefined): void {
+  #drain({ body, onChunk }: Source): void {
+    body.stream.on('error', ignore)
+    drain(body.stream, onChunk, onChunk && this.requestEnded)
+  }
+
+  #send(upstream: UpstreamHttp, head: RequestHead, source: Source): void {
+    if (this.#over) return
+    const { scope, target } = this.place
+    const stream = scope && this.record && this.engine.streams?.of(scope, this.record, target, head, this)
+    if (!stream) return this.#request(upstream, head, source)
+    this.#stream = stream
+    const { body, onChunk } = source
+    const tapped = onChunk ? tap(body, onChunk, this.requestEnded) : body
+    const send = (part: Part<RequestHead>): void => this.#request(upstream, part.head, { body: part.body, onChunk: undefined })
+    settle(stream.request(head, tapped), send, this.#streamFailed)
+  }
+
+  #request(upstream: UpstreamHttp, head: RequestHead, { body, onChunk }: Source): void {
     if (this.#over) return
     let server: ServerSide
     try {
@@ -334,7 +392,7 @@ export class RunningExchange {
     if (this.place.onUnreachable === 'badGateway') {
       const text = `Midwire could not reach the upstream server: ${String(error)}\n`
       const headers = ['Content-Type', 'text/plain; charset=utf-8', 'Connection', 'close']
-      drain(this.client.body.stream, this.countRequest, this.requestEnded)
+      this.#drain(this.source)
       this.#failure = failure
       return this.#giveOwn({ status: 502, headers, body: Buffer.from(text) })
     }
@@ -358,7 +416,7 @@ export class RunningExchange {
     if (this.#over || this.#deaf !== undefined) return
     const failure = this.#failureOf(error)
     if (isMalformed(error)) this.note(`refused a malformed response: ${error?.message}`)
-    this.#settle(failure)
+    this.#settle(failure, 'server')
     this.client.cut(cut)
   }
 
@@ -379,16 +437,17 @@ export class RunningExchange {
       this.break(fault)
       return this.#settle(undefined)
     }
-    this.#settle(cut ? 'the client ended before the response did' : undefined)
+    this.#settle(cut ? 'the client ended before the response did' : undefined, 'client')
     if (cut) this.#server?.cut(cut)
   }
 
-  #settle(failure: string | undefined): void {
+  #settle(failure: string | undefined, by?: Side): void {
     if (this.#over) return
     this.#over = true
     this.resume()
+    if (failure !== undefined) this.#aborter?.abort(new Error(failure))
     if (this.record) this.engine.exchanges.end(this.record, failure ?? this.#failure)
-    this.#stream?.over(failure)
+    this.#stream?.over(failure, by)
     this.place.onOver?.(failure)
   }
 }

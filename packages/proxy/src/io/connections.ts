@@ -1,10 +1,11 @@
-import type { IncomingMessage } from 'node:http'
+import type { Transport } from '../connection.ts'
 import type { Target } from '../http/target.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { Scope } from '../scope.ts'
 import { realClock } from './clock.ts'
 import type { Clock } from './clock.ts'
 import { WireConnection } from './wire-connection.ts'
+import type { RequestHeaders } from './wire-connection.ts'
 
 /** ms that a peer gets to answer the 1001 of an ended scope before its connection is ended anyway. */
 const farewellTime = 500
@@ -29,11 +30,16 @@ export class Connections {
     return this.#live
   }
 
-  /** An upgrade request has arrived. */
-  open(scope: Scope, target: Target, request: IncomingMessage): WireConnection {
+  /** An upgrade request has arrived, or the first request of a stream of messages. */
+  open(
+    scope: Scope,
+    target: Target,
+    request: RequestHeaders,
+    transport: Transport = 'websocket',
+  ): WireConnection {
     const at = this.#clock.now()
     const attempt = 1 + this.#all.filter(earlier => earlier.scope === scope && earlier.host === target.host).length
-    const connection = new WireConnection({ id: this.#all.length + 1, attempt, scope, target, request, at })
+    const connection = new WireConnection({ id: this.#all.length + 1, attempt, scope, target, request, at, transport })
     this.#all.push(connection)
     this.#live.add(connection)
     void connection.closed.then(() => this.#live.delete(connection))
@@ -41,7 +47,7 @@ export class Connections {
     return connection
   }
 
-  /** Its 101 was written. */
+  /** Its 101 was written, or the head of its first response has come. */
   opened(connection: WireConnection): void {
     this.#journal.append({ kind: 'connection', at: this.#clock.now(), scope: connection.scope, connection })
   }

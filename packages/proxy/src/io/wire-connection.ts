@@ -1,19 +1,24 @@
-import type { IncomingMessage } from 'node:http'
-import type { Connection, ConnectionState, RawSendOptions, SendOptions } from '../connection.ts'
+import type { Connection, ConnectionState, RawSendOptions, SendOptions, Transport } from '../connection.ts'
 import { MidwireError } from '../errors.ts'
 import type { Target } from '../http/target.ts'
 import type { Message } from '../message.ts'
 import type { ControlFrame } from '../rule/rule.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
-import type { Network } from './network.ts'
 import { closeFault } from '../ws/close.ts'
+import type { Network } from './network.ts'
+import type { Pump } from './pump.ts'
 import type { Road } from './road.ts'
 
 const sides = ['client', 'server'] as const
-import type { Pump } from './pump.ts'
 
-/** One WebSocket as rules, waits and tests see it; what they ask of it goes to its session. */
+/** The headers that a connection began with. */
+export interface RequestHeaders {
+  readonly headers: Connection['headers']
+  readonly rawHeaders: readonly string[]
+}
+
+/** One WebSocket, or stream of messages, as rules, waits and tests see it; what they ask of it goes to its session. */
 export class WireConnection implements Connection {
   readonly id: number
   readonly attempt: number
@@ -23,24 +28,35 @@ export class WireConnection implements Connection {
   readonly url: string
   readonly path: string
   readonly query: Readonly<Record<string, string | string[]>>
-  readonly headers: IncomingMessage['headers']
+  readonly headers: Connection['headers']
   readonly rawHeaders: readonly string[]
   readonly at: number
+  transport: Transport
   #protocol = ''
   #state: ConnectionState = 'opening'
   #pump: Pump | undefined
+  #obstacle: ((to: Side) => string | undefined) | undefined
   #abandon: (() => void) | undefined
+  #travels: { readonly road: Road; readonly network: Network } | undefined
+  readonly #frozen = new Map<Side, () => void>()
   readonly #closed: Promise<void>
   readonly #resolveClosed: () => void
 
-  constructor(facts: { id: number; attempt: number; scope: Scope; target: Target; request: IncomingMessage; at: number }) {
+  constructor(facts: {
+    id: number
+    attempt: number
+    scope: Scope
+    target: Target
+    request: RequestHeaders
+    at: number
+    transport: Transport
+  }) {
+    this.transport = facts.transport
     this.id = facts.id
     this.attempt = facts.attempt
     this.scope = facts.scope
     this.host = facts.target.host
     this.port = facts.target.port
-  #travels: { readonly road: Road; readonly network: Network } | undefined
-  readonly #frozen = new Map<Side, () => void>()
     this.url = facts.target.url
     this.path = facts.target.path
     this.query = facts.target.query
@@ -65,24 +81,6 @@ export class WireConnection implements Connection {
     return this.#closed
   }
 
-  /** How to give the handshake up while there is no session yet. */
-  abandonWith(abandon: () => void): void {
-    this.#abandon = abandon
-  }
-
-  open(pump: Pump, protocol: string): void {
-    this.#pump = pump
-    this.#protocol = protocol
-    this.#abandon = undefined
-    if (this.#state === 'opening') this.#state = 'open'
-  }
-
-  markClosing(): void {
-    if (this.#state === 'open') this.#state = 'closing'
-  }
-
-  markClosed(): void {
-    this.#state = 'closed'
   /** The road that it travels on: what can be frozen, and cut off from what is on its way. */
   travelOn(road: Road, network: Network): void {
     this.#travels = { road, network }
@@ -107,6 +105,35 @@ export class WireConnection implements Connection {
     }
   }
 
+  /** How to give the handshake up while there is no session yet. */
+  abandonWith(abandon: () => void): void {
+    this.#abandon = abandon
+  }
+
+  /** What it is asked goes to this pump, also while it is opening; `obstacle` says why a side can be sent nothing, if so. */
+  attach(pump: Pump, obstacle: (to: Side) => string | undefined): void {
+    this.#pump = pump
+    this.#obstacle = obstacle
+  }
+
+  open(pump: Pump, protocol: string): void {
+    this.#pump = pump
+    this.#protocol = protocol
+    this.#abandon = undefined
+    if (this.#state === 'opening') this.#state = 'open'
+  }
+
+  /** The head of its first response has come. */
+  markOpen(): void {
+    if (this.#state === 'opening') this.#state = 'open'
+  }
+
+  markClosing(): void {
+    if (this.#state === 'open') this.#state = 'closing'
+  }
+
+  markClosed(): void {
+    this.#state = 'closed'
     this.#pump = undefined
     this.#abandon = undefined
     this.#resolveClosed()
@@ -135,7 +162,10 @@ export class WireConnection implements Connection {
         'MIDWIRE_BAD_INPUT',
         `sendPing(): a payload of ${bytes.length} bytes — at most 125 fit a control frame (RFC 6455 §5.5)`,
       )
-    this.#running('sendPing').push({ kind: 'ping', to, payload: bytes })
+    const pump = this.#running('sendPing')
+    if (this.transport !== 'websocket')
+      throw new MidwireError('MIDWIRE_BAD_USE', `sendPing() on connection ${this.id} (${this.url}): only a WebSocket has pings`)
+    pump.push({ kind: 'ping', to, payload: bytes })
   }
 
   async flushed({ to = 'client' }: { readonly to?: Side } = {}): Promise<void> {
@@ -189,17 +219,24 @@ export class WireConnection implements Connection {
 
   #send(to: Side, value: unknown, { at = 'tail' }: SendOptions = {}): void {
     if (at !== 'tail' && at !== 'now') throw new MidwireError('MIDWIRE_BAD_INPUT', `at: ${JSON.stringify(at)} — expected 'tail' or 'now'`)
-    const pump = this.#running(to === 'client' ? 'sendToClient' : 'sendToServer')
+    const pump = this.#receiving(to, to === 'client' ? 'sendToClient' : 'sendToServer')
     pump.push({ kind: 'send', to, payload: pump.encode(to, value), place: at })
   }
 
   #sendRaw(to: Side, bytes: Uint8Array | string, { at = 'tail', binary = typeof bytes !== 'string' }: RawSendOptions = {}): void {
-    this.#running(to === 'client' ? 'sendRawToClient' : 'sendRawToServer').push({
+    this.#receiving(to, to === 'client' ? 'sendRawToClient' : 'sendRawToServer').push({
       kind: 'send',
       to,
       payload: { bytes: Buffer.from(bytes), binary },
       place: at,
     })
+  }
+
+  #receiving(to: Side, verb: string): Pump {
+    const pump = this.#running(verb)
+    const obstacle = this.#obstacle?.(to)
+    if (obstacle === undefined) return pump
+    throw new MidwireError('MIDWIRE_BAD_USE', `${verb}() on connection ${this.id} (${this.url}): ${obstacle}`)
   }
 
   #running(verb: string): Pump {

@@ -42,7 +42,7 @@ export interface StreamDeclaration<T = unknown> {
    */
   readonly connectionKey?: string | ((request: StreamRequest) => string | undefined)
   /** True for a message after which its connection carries no more. @default none: it ends with its only exchange, or with the test */
-  readonly endsAfter?: (value: T, from: Side) => boolean
+  endsAfter?(value: T, from: Side): boolean
 }
 
 const known = new Set<string>([
@@ -67,7 +67,8 @@ export interface ResolvedStream {
 
 /** @throws MidwireError MIDWIRE_BAD_INPUT on a declaration that cannot be meant, naming what would have been right */
 export function resolveStream(declaration: StreamDeclaration, codec: Codec<unknown>, what: string): ResolvedStream {
-  check(declaration, what)
+  const fault = checkStream(declaration)
+  if (fault !== undefined) throw new MidwireError('MIDWIRE_BAD_INPUT', `${what}${fault}`)
   const { host, path, method, connectionKey } = declaration
   const methods = method === undefined ? undefined : [method].flat().map(name => name.toUpperCase())
   const find = pathPattern(path)
@@ -91,27 +92,28 @@ function test(pattern: RegExp, text: string): boolean {
   return new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, '')).test(text)
 }
 
-function check(declaration: unknown, what: string): void {
-  const bad = (text: string): MidwireError => new MidwireError('MIDWIRE_BAD_INPUT', `${what}${text}`)
-  if (typeof declaration !== 'object' || declaration === null) throw bad(`: expected { path, … }, got ${String(declaration)}`)
-  for (const key of Object.keys(declaration))
-    if (!known.has(key)) throw bad(`: unknown key ${JSON.stringify(key)} — expected one of ${[...known].join(', ')}`)
+/** What is wrong with a declaration, to stand behind its place; `undefined` for one that can be meant. */
+export function checkStream(declaration: unknown): string | undefined {
+  if (typeof declaration !== 'object' || declaration === null) return `: expected { path, … }, got ${String(declaration)}`
+  const stray = Object.keys(declaration).find(key => !known.has(key))
+  if (stray !== undefined) return `: unknown key ${JSON.stringify(stray)} — expected one of ${[...known].join(', ')}`
   const { host, path, method, framing, packing, codec, connectionKey, endsAfter } = declaration as Record<keyof StreamDeclaration, unknown>
   if (!(path instanceof RegExp) && !(typeof path === 'string' && path.startsWith('/')))
-    throw bad(` { path }: expected a path that begins with '/', such as '/comet/*', or a RegExp, got ${JSON.stringify(path)}`)
+    return ` { path }: expected a path that begins with '/', such as '/comet/*', or a RegExp, got ${JSON.stringify(path)}`
   if (host !== undefined && !(host instanceof RegExp) && !(typeof host === 'string' && host !== '' && !/[/:@\s]/.test(host)))
-    throw bad(` { host }: expected a host name without a port, or a RegExp, got ${JSON.stringify(host)}`)
-  for (const name of method === undefined ? [] : [method].flat())
-    if (typeof name !== 'string' || !/^[A-Za-z-]+$/.test(name)) throw bad(` { method }: expected a name such as 'GET', got ${JSON.stringify(name)}`)
+    return ` { host }: expected a host name without a port, or a RegExp, got ${JSON.stringify(host)}`
+  const badMethod = method === undefined ? undefined : [method].flat().find(name => typeof name !== 'string' || !/^[A-Za-z-]+$/.test(name))
+  if (badMethod !== undefined) return ` { method }: expected a name such as 'GET', got ${JSON.stringify(badMethod)}`
   if (framing !== undefined && !['sse', 'lines', 'body'].includes(String(framing)) && !has(framing, 'reader', 'write'))
-    throw bad(` { framing }: expected 'sse', 'lines', 'body' or { name, reader, write }, got ${JSON.stringify(framing)}`)
+    return ` { framing }: expected 'sse', 'lines', 'body' or { name, reader, write }, got ${JSON.stringify(framing)}`
   if (packing !== undefined && !has(packing, 'split', 'join'))
-    throw bad(` { packing }: expected jsonArray(), separated('…') or { name, split, join }, got ${JSON.stringify(packing)}`)
-  if (codec !== undefined && !has(codec, 'decode', 'encode')) throw bad(` { codec }: expected { name, decode, encode }, got ${typeof codec}`)
+    return ` { packing }: expected jsonArray(), separated('…') or { name, split, join }, got ${JSON.stringify(packing)}`
+  if (codec !== undefined && !has(codec, 'decode', 'encode')) return ` { codec }: expected { name, decode, encode }, got ${typeof codec}`
   if (connectionKey !== undefined && typeof connectionKey !== 'string' && typeof connectionKey !== 'function')
-    throw bad(` { connectionKey }: expected a name in the path or the query, or a function, got ${typeof connectionKey}`)
+    return ` { connectionKey }: expected a name in the path or the query, or a function, got ${typeof connectionKey}`
   if (endsAfter !== undefined && typeof endsAfter !== 'function')
-    throw bad(` { endsAfter }: expected a function of a message, got ${typeof endsAfter}`)
+    return ` { endsAfter }: expected a function of a message, got ${typeof endsAfter}`
+  return undefined
 }
 
 function has(value: unknown, ...methods: readonly string[]): boolean {

@@ -1,0 +1,167 @@
+import type { EngineContext } from '../engine-context.ts'
+import type { DeclaredStream, ExchangeControl, Part } from '../http/declared-streams.ts'
+import { fieldOf, withHeader } from '../http/raw-headers.ts'
+import type { Body, RequestHead, ResponseHead } from '../http/sides.ts'
+import type { Exchange } from '../journal/traffic-event.ts'
+import type { Side } from '../side.ts'
+import type { ResolvedStream } from './declaration.ts'
+import { EndWatch } from './end-watch.ts'
+import { framingFor, framingOf } from './framing.ts'
+import type { Framing } from './framing.ts'
+import type { MessageStream, StreamExchangeControl } from './message-stream.ts'
+import { one } from './packing.ts'
+import { Passage } from './passage.ts'
+import type { Passed } from './passage.ts'
+
+export interface StreamExchangeOptions {
+  readonly engine: EngineContext
+  readonly stream: MessageStream
+  readonly declared: ResolvedStream
+  readonly control: ExchangeControl
+  readonly exchange: Exchange
+}
+
+/** One exchange that carries messages: the body of its request from the client, that of its response from the server. */
+export class StreamExchange implements DeclaredStream, StreamExchangeControl {
+  readonly #options: StreamExchangeOptions
+  readonly #watch: EndWatch
+  #response: Passage | undefined
+  #responded = false
+  #over = false
+  /** Its response was ended by us: it may take a while to be written. */
+  #finished = false
+
+  constructor(options: StreamExchangeOptions) {
+    this.#options = options
+    const { stream, declared } = options
+    this.#watch = new EndWatch(declared, stream.connection.url, () => stream.finish())
+    stream.join(this)
+  }
+
+  request(head: RequestHead, body: Body): Part<RequestHead> | Promise<Part<RequestHead>> {
+    const { stream, control } = this.#options
+    if (stream.endedBy !== undefined) {
+      control.fail('its connection was ended before', { how: stream.endedBy === 'rst' ? 'rst' : 'fin' })
+      return { head, body }
+    }
+    if (!hasBody(head)) return { head, body }
+    const byType = framingFor(fieldOf(head.rawHeaders, 'content-type'))
+    const { result } = this.#passage('client', head.rawHeaders, body, byType.name === 'lines' ? byType : framingOf('body'))
+    const goOn = ({ rawHeaders, body: passed }: Passed): Part<RequestHead> => ({ head: { ...head, rawHeaders }, body: passed })
+    if (!(result instanceof Promise)) return goOn(result)
+    return result.then(passed => {
+      // Nothing is left to send: the client is told that it was taken.
+      if (!passed.content) control.answer({ status: 204, headers: [], body: new Uint8Array(0) })
+      return goOn(passed)
+    })
+  }
+
+  response(head: ResponseHead, body: Body): Part<ResponseHead> | Promise<Part<ResponseHead>> {
+    const { exchange, stream } = this.#options
+    const framing = this.#framing(head)
+    this.#opened(head, framing)
+    const isEmpty = exchange.method === 'HEAD' || head.status === 304 || (head.status === 204 && !stream.hasWaiting('server'))
+    if (isEmpty) {
+      this.#done()
+      return { head, body }
+    }
+    this.#response = this.#passage('server', head.rawHeaders, body, framing)
+    const { result } = this.#response
+    const goOn = ({ rawHeaders, body: passed, content }: Passed): Part<ResponseHead> => ({
+      head: content ? withContent(head, rawHeaders) : withoutContent(head, rawHeaders),
+      body: passed,
+    })
+    return result instanceof Promise ? result.then(goOn) : goOn(result)
+  }
+
+  over(failure: string | undefined, by: Side | undefined): void {
+    if (this.#over) return
+    this.#over = true
+    const { stream, declared } = this.#options
+    stream.leave(this)
+    if (declared.declaration.connectionKey !== undefined) return
+    if (failure !== undefined) stream.broke(by ?? 'client')
+    else stream.finish()
+  }
+
+  cut(how: 'fin' | 'rst', reason: string): void {
+    if (!this.#over && !this.#finished) this.#options.control.fail(reason, { how })
+  }
+
+  finish(): void {
+    const { control } = this.#options
+    this.#finished = true
+    if (!this.#responded) control.answer({ status: 204, headers: [], body: new Uint8Array(0) })
+    else if (this.#response && !this.#response.canFinish) control.fail('its connection was closed', { how: 'fin' })
+    else this.#response?.finish()
+    control.cutServer({ how: 'fin' })
+  }
+
+  #passage(from: Side, rawHeaders: readonly string[], body: Body, framing: Framing): Passage {
+    const { stream, declared, control } = this.#options
+    return new Passage({
+      stream,
+      from,
+      body,
+      rawHeaders,
+      framing,
+      packing: declared.declaration.packing ?? one,
+      chunked: control.client.version === '1.1',
+      onMessages: (parts, binary) => {
+        if (from === 'server') stream.tell(parts)
+        this.#watch.see(from, parts, binary)
+      },
+      onDone: () => {
+        if (from === 'server') this.#done()
+      },
+      onFailure: error => control.fail(error.message, { how: 'rst' }),
+    })
+  }
+
+  #framing({ rawHeaders }: ResponseHead): Framing {
+    const { framing } = this.#options.declared.declaration
+    return framing === undefined ? framingFor(fieldOf(rawHeaders, 'content-type')) : framingOf(framing)
+  }
+
+  /** The first head of a connection opens it, or tells that it was refused. */
+  #opened({ status, statusText }: ResponseHead, { name }: Framing): void {
+    this.#responded = true
+    const { stream, engine, declared } = this.#options
+    const { connection } = stream
+    const transport = name === 'sse' || name === 'lines' ? name : name === 'body' ? 'polling' : name === 'sse blocks' ? 'sse' : 'http'
+    if (connection.transport === 'http') connection.transport = transport
+    if (status >= 400) {
+      if (connection.state === 'opening') engine.refused(connection, status, `${status} ${statusText} from upstream`)
+      if (declared.declaration.connectionKey !== undefined) stream.finish()
+    } else if (connection.state === 'opening') {
+      connection.markOpen()
+      engine.sockets.opened(connection)
+    }
+  }
+
+  #done(): void {
+    if (this.#options.declared.declaration.connectionKey === undefined) this.#options.stream.finish()
+  }
+}
+
+/** RFC 9112 §6.3: a request has a body if its head says so; HTTP/2 says when it has none. */
+function hasBody({ method, rawHeaders, endsStream }: RequestHead): boolean {
+  if (endsStream === true) return false
+  const isFramed = fieldOf(rawHeaders, 'content-length') !== undefined || fieldOf(rawHeaders, 'transfer-encoding') !== undefined
+  return isFramed || (method !== 'GET' && method !== 'HEAD' && method !== 'DELETE')
+}
+
+function withContent(head: ResponseHead, rawHeaders: readonly string[]): ResponseHead {
+  return head.status === 204
+    ? { ...head, status: 200, statusText: head.statusText === '' ? '' : 'OK', rawHeaders }
+    : { ...head, rawHeaders }
+}
+
+/** A body that was emptied, where nothing stands for nothing: RFC 9110 §15.3.5. */
+function withoutContent(head: ResponseHead, rawHeaders: readonly string[]): ResponseHead {
+  if (head.status !== 200) return { ...head, rawHeaders }
+  let headers: readonly string[] = rawHeaders
+  for (const name of ['content-length', 'transfer-encoding', 'content-type', 'content-encoding'])
+    headers = withHeader(headers, name, undefined)
+  return { ...head, status: 204, statusText: head.statusText === '' ? '' : 'No Content', rawHeaders: headers }
+}
