@@ -4,6 +4,7 @@ import type { Upstream } from '../capture/route.ts'
 import type { EngineContext } from '../engine-context.ts'
 import { MidwireError } from '../errors.ts'
 import { HttpConnection } from '../http/http-connection.ts'
+import { Http2Connection } from '../http2/http2-connection.ts'
 import { targetOf } from '../http/target.ts'
 import { connectOutcome } from '../rule/connect-outcome.ts'
 import type { Scope } from '../scope.ts'
@@ -31,7 +32,6 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
     return tunnel(new Leg(await inbound.accept(server)), new Leg(server))
   }
   const attempt = engine.tcpAttempt(scope, destination)
-  const rule = scope && engine.decideConnect(scope, destination)
   const outage = engine.network.outageFor(scope, destination)
   if (outage) {
     attempt.outcome = `offline: ${outage.text}`
@@ -40,6 +40,7 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
     await outage.overOr(inbound.gone)
     return inbound.gone.aborted ? undefined : takeIn(engine, inbound)
   }
+  const rule = scope && engine.decideConnect(scope, destination)
   if (rule) {
     attempt.outcome = connectOutcome(rule)
     if (rule.action.kind !== 'presentCertificate') return endConnect(engine, scope, inbound, rule, rule.action)
@@ -66,9 +67,9 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   const client = new Leg(await inbound.accept(server?.raw))
   attempt.outcome = 'connected'
   engine.legs.add(inbound.scope ?? scope, client)
-
   const road = engine.network.open(client, { scope, to: destination })
   if (server) road.join(server)
+
   if (engine.options.intercept[destination.host] === false) return server ? tunnel(client, server) : client.reset()
   const first = await sniff(client.stream, server?.stream)
   if (client.closed) return server?.destroy()
@@ -126,9 +127,22 @@ async function hand(
           const dialled = ready
           ready = undefined
           if (to) dialled?.destroy()
-          else if (dialled) return !hello && route?.secure ? putOnTls(inbound, dialled, undefined) : dialled
-          return openUpstream(engine, inbound, to ?? route, hello !== undefined, hello)
+          else if (dialled) return !hello && route?.secure ? putOnTls(inbound, dialled, undefined, []) : dialled
+          return openUpstream(engine, inbound, to ?? route, hello !== undefined, http1Of(hello), hello)
         },
+      })
+      return
+    }
+    case 'http2': {
+      const dialled = server && !hello && route?.secure ? await putOnTls(inbound, server, undefined, ['h2']) : server
+      new Http2Connection(engine, {
+        client,
+        dialled,
+        destination,
+        secure: hello !== undefined,
+        scopeOf: id => engine.scopeOf(inbound.streamScope(id)),
+        stack: inbound.stack,
+        openUpstream: () => openUpstream(engine, inbound, route, hello !== undefined, ['h2'], hello),
       })
       return
     }
@@ -146,16 +160,6 @@ async function handTls(
   hello: Hello,
   certificate?: FalseCertificate,
 ): Promise<void> {
-  // A client that speaks only protocols we do not relay goes through untouched.
-  if (hello.alpn.length > 0 && hello.alpn.every(protocol => protocol === 'h2')) {
-    if (server && route?.secure !== false) return tunnel(client, server)
-    engine.note(
-      undefined,
-      engine.scopeOf(inbound.scope),
-      `${inbound.destination.host} is asked for h2 only, which needs an upstream with TLS: reset`,
-    )
-    return client.reset()
-  }
   const obstacle = inbound.tlsObstacle()
   if (obstacle) {
     if (!engine.scopeOf(inbound.scope) && server && route?.secure !== false) return tunnel(client, server)
@@ -166,10 +170,11 @@ async function handTls(
   // TLS over a socket whose end has been read would never hear of it.
   if (server?.stream.readableEnded) return tunnel(client, server)
   let secured = server
-  let alpn: string | undefined = hello.alpn.includes('http/1.1') ? 'http/1.1' : undefined
+  // What upstream would select is not known where it is not asked, or asked without TLS: then what every server speaks goes first.
+  let alpn = ['http/1.1', 'h2'].find(protocol => hello.alpn.includes(protocol))
   if (server && route?.secure !== false) {
     try {
-      secured = await putOnTls(inbound, server, hello)
+      secured = await putOnTls(inbound, server, hello, hello.alpn)
     } catch (error) {
       engine.note(undefined, engine.scopeOf(inbound.scope), `TLS to ${inbound.destination.host} failed: ${String(error)}`)
       server.destroy()
@@ -181,26 +186,41 @@ async function handTls(
   if (client.closed) return secured?.destroy()
   const plain = await takeOffTls(engine, client, hello.serverName ?? inbound.destination.host, alpn, certificate)
   if (!plain) return secured?.destroy()
-  const first = await sniff(plain.stream, secured?.stream)
+  // Its client has said what it will speak, and a server of HTTP/2 may speak before it.
+  const first: Sniffed = alpn === 'h2' ? { kind: 'http2' } : await sniff(plain.stream, secured?.stream)
   if (plain.closed) return secured?.destroy()
   if (secured?.closed) return plain.endLike(secured)
   await hand(engine, inbound, plain, secured, route, first.kind === 'tls' ? { kind: 'other' } : first, hello)
 }
 
-/** Dials when the first request needs it, for a client that was accepted before. */
+/** What may be offered for a client that speaks HTTP/1 to us. */
+function http1Of(hello: Hello | undefined): readonly string[] {
+  return hello?.alpn.filter(protocol => protocol !== 'h2') ?? []
+}
+
+/**
+ * Dials when the first request needs it, for a client that was accepted before; with TLS, these protocols are offered. The client's
+ * own version has been settled by then: an upstream that does not speak it cannot be used.
+ */
 export async function openUpstream(
   engine: EngineContext,
   inbound: Inbound,
   to: Upstream | undefined,
   meansTls: boolean,
+  offered: readonly string[] = [],
   hello?: Hello,
 ): Promise<Leg> {
   if (!to && engine.options.upstream === 'none') {
     throw new MidwireError('MIDWIRE_BAD_USE', `upstream is 'none', and no rule answered for ${inbound.destination.host}`)
   }
+  const { destination } = inbound
+  const outage = engine.network.outageFor(engine.scopeOf(inbound.scope), destination)
+  const error = outage?.errorFor(destination)
+  if (error) throw error
+  await outage?.overOr(inbound.gone)
   const leg = new Leg(await inbound.dial(to && { host: to.host, port: to.port }))
   const wantsTls = to ? to.secure : meansTls
-  return wantsTls ? putOnTls(inbound, leg, hello) : leg
+  return wantsTls ? putOnTls(inbound, leg, hello, offered) : leg
 }
 
 /** A client that connects again at once must not find out in the same turn, or the loop would never get to anything else. */
@@ -208,8 +228,3 @@ async function failLater(inbound: Inbound, error: Error): Promise<void> {
   await laterTurn()
   inbound.fail(error)
 }
-  const { destination } = inbound
-  const outage = engine.network.outageFor(engine.scopeOf(inbound.scope), destination)
-  const error = outage?.errorFor(destination)
-  if (error) throw error
-  await outage?.overOr(inbound.gone)

@@ -6,11 +6,13 @@ import { MidwireError } from '../errors.ts'
 import { Leg } from './leg.ts'
 import type { Hello } from './sniff.ts'
 
-/** A TLS handshake towards upstream with the client's own options. @throws the error that the client would have got */
-export function putOnTls(inbound: Inbound, server: Leg, hello: Hello | undefined): Promise<Leg> {
+/**
+ * A TLS handshake towards upstream with the client's own options, which offers these protocols (RFC 7301).
+ * @throws the error that the client would have got
+ */
+export function putOnTls(inbound: Inbound, server: Leg, hello: Hello | undefined, offered: readonly string[]): Promise<Leg> {
   const { host } = inbound.destination
   const own: ConnectionOptions = inbound.tlsOptions() ?? {}
-  const offered = hello?.alpn.filter(protocol => protocol !== 'h2') ?? []
   const { ALPNProtocols: _, ...rest } = own
   return new Promise((resolve, reject) => {
     // As the client asked; one that speaks plainly to us asked for its host. RFC 6066 §3 permits no address there.
@@ -21,7 +23,7 @@ export function putOnTls(inbound: Inbound, server: Leg, hello: Hello | undefined
       socket: server.stream,
       host: own.host ?? host,
       ...(servername === undefined ? {} : { servername }),
-      ...(offered.length > 0 ? { ALPNProtocols: offered } : {}),
+      ...(offered.length > 0 ? { ALPNProtocols: [...offered] } : {}),
     })
     Object.assign(stream, { allowHalfOpen: true })
     stream.once('error', reject)

@@ -14,7 +14,7 @@ describe('what the first bytes say', () => {
   })
 
   test.each([
-    'PRI * HTTP/2.0\r\n\r\nSM\r\n',
+    'PRI * HTTP/2.0\r\n\r\nGET / HTTP/1.1\r\n',
     'GET key\r\n',
     'PING\r\n',
     '*1\r\n$4\r\nPING\r\n',
@@ -22,6 +22,12 @@ describe('what the first bytes say', () => {
     'get / HTTP/1.1\r\n',
   ])('%j is neither TLS nor HTTP', bytes => {
     expect(classify(Buffer.from(bytes, 'latin1'))).toEqual({ kind: 'other' })
+  })
+
+  test('the preface of HTTP/2 is undecided until it is whole', () => {
+    const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
+    for (let length = 1; length < preface.length; length++) expect(classify(Buffer.from(preface.slice(0, length)))).toBeUndefined()
+    expect(classify(Buffer.from(`${preface}\0\0\0`))).toEqual({ kind: 'http2' })
   })
 
   test('a request line that never ends is given up', () => {
