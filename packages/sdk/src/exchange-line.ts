@@ -42,5 +42,7 @@ const deeds: Readonly<Record<string, string>> = {
   patchResponse: 'response patched',
   hold: 'held',
   delay: 'delayed',
-  fault: 'broken',
+  reset: 'reset',
+  end: 'ended',
+  stall: 'stalled',
 }

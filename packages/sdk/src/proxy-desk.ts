@@ -53,6 +53,11 @@ export function ruleDesk(desk: ProxyDesk, client: ClientView | undefined): RuleD
     fail(rule, message, reason) {
       desk.takeFailure({ scope: rule.scope, rule, message, error: asError(reason) })
     },
+    failHere(rule, reason) {
+      const here = desk.engine().currentScope()
+      const scope = here && rule.scope.contains(here) ? here : rule.scope
+      desk.takeFailure({ scope, rule, message: undefined, error: asError(reason) })
+    },
     failScope(scope, reason) {
       desk.takeFailure({ scope, rule: undefined, message: undefined, error: asError(reason) })
     },

@@ -47,9 +47,9 @@ export class RequestRuleBuilder<T> extends RuleBuilder<RequestRuleBuilder<T>, T>
   }
 
   /** Calls `fn` for every match; never decides. What it throws fails the test. */
-  observe(fn: (request: RequestFacts) => void): RequestRuleHandle {
+  observe(fn: (request: RequestFacts) => unknown): RequestRuleHandle {
     checkFunction(fn, 'observe(fn)')
-    return this.#register({ kind: 'observe', fn }, mentionsBody(fn))
+    return this.#watch(fn, mentionsBody(fn))
   }
 
   /**
@@ -122,12 +122,24 @@ export class RequestRuleBuilder<T> extends RuleBuilder<RequestRuleBuilder<T>, T>
   forbid(reason?: string): RequestRuleHandle {
     if (reason !== undefined && (typeof reason !== 'string' || reason === '')) throw badInput('forbid(reason): expected a text')
     const why = reason === undefined ? '' : ` (${reason})`
-    return this.#register({
-      kind: 'observe',
-      fn: ({ method, url }) => {
-        throw new MidwireError('MIDWIRE_FORBIDDEN', `forbidden request${why}: ${method} ${url}`)
-      },
-    })
+    return this.#watch(({ method, url }) => {
+      throw new MidwireError('MIDWIRE_FORBIDDEN', `forbidden request${why}: ${method} ${url}`)
+    }, false)
+  }
+
+  #watch(fn: (request: RequestFacts) => unknown, needsBody: boolean): RequestRuleHandle {
+    const rule: RequestRule = this.#rule({ kind: 'observe', fn: request => this.#show(rule, fn, request) }, needsBody)
+    return new RequestRuleHandle(this.desk, rule, this.draft.until)
+  }
+
+  /** What it fails with fails the test of the request, though the rule may be that of a block around. */
+  #show(rule: RequestRule, fn: (request: RequestFacts) => unknown, request: RequestFacts): void {
+    try {
+      const shown = fn(request)
+      if (shown instanceof Promise) shown.catch((reason: unknown) => this.desk.failHere(rule, reason))
+    } catch (error) {
+      this.desk.failHere(rule, error)
+    }
   }
 
   #fault(how: 'reset' | 'end' | 'stall', options: FaultOptions | undefined): RequestRuleHandle {

@@ -24,6 +24,8 @@ export interface RuleDesk {
   releaseHandshake(connection: Connection): void
   /** The test of the message must fail: a function of the rule failed after it had returned, or the rule forbids the message. */
   fail(rule: Rule, message: Message | undefined, reason: unknown): void
+  /** The test must fail whose traffic the rule is shown now. */
+  failHere(rule: Rule, reason: unknown): void
   failScope(scope: Scope, reason: unknown): void
 }
 
