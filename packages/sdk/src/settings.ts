@@ -35,10 +35,10 @@ export interface InterceptionOptions<T = Uint8Array> {
 
 const known = [
   'codec',
-  'streams',
   'route',
   'intercept',
   'upstream',
+  'streams',
   'unusedRules',
   'leaks',
   'waitTimeout',

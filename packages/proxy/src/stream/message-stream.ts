@@ -242,7 +242,7 @@ export class MessageStream {
   /** A message that came in no envelope, or out of its place. */
   #send(from: Side, payload: Uint8Array, envelope: Envelope | undefined): void {
     const way = this.#ways[from]
-    for (const passage of [...way.passages].reverse()) if (passage.send(payload, envelope)) return
+    for (const passage of [...way.passages].toReversed()) if (passage.send(payload, envelope)) return
     way.waiting.push({ payload, envelope })
   }
 
