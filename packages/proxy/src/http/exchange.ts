@@ -76,6 +76,7 @@ export class RunningExchange {
   #failure: string | undefined
   #lingering: (() => void) | undefined
   #aborter: AbortController | undefined
+  #asking = false
   #onRequestEnd: (() => void) | undefined
   #pause: PromiseWithResolvers<void> | undefined
 
@@ -114,6 +115,11 @@ export class RunningExchange {
   /** It will never have its turn: the connection has ended. */
   abandon(failure: string): void {
     this.#settle(failure)
+  }
+
+  /** The client has ended its side. Whether it still wants its answer cannot be told: where a rule keeps that back, it is taken to have left. */
+  clientLeft(): void {
+    if (this.#pause || this.#asking || this.#deaf !== undefined) this.fail('the client ended before the response did', { how: 'fin' })
   }
 
   /** Its test has ended. */
@@ -227,9 +233,11 @@ export class RunningExchange {
     })
     const leave = (): void => late.resolve(undefined)
     this.signal.addEventListener('abort', leave)
+    this.#asking = true
     try {
       return await Promise.race([fn(), late.promise])
     } finally {
+      this.#asking = false
       realClock.cancel(timer)
       this.signal.removeEventListener('abort', leave)
     }

@@ -1,4 +1,4 @@
-import type { Clock } from '../io/clock.ts'
+import { type Clock, realClock } from '../io/clock.ts'
 import type { Journal } from '../journal/journal.ts'
 import { eventsPerRecord, type JournalRecord } from '../journal/record.ts'
 import type { TrafficEvent } from '../journal/traffic-event.ts'
@@ -101,7 +101,7 @@ export class Exchanges {
     const isOver = (): boolean => !released.some(record => this.#underWay.has(record))
     if (isOver()) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = this.#clock.after(farewellTime, resolve)
+    const timer = realClock.after(farewellTime, resolve)
     const before = this.#ended
     this.#ended = () => {
       before?.()
@@ -109,7 +109,7 @@ export class Exchanges {
     }
     await promise
     this.#ended = before
-    this.#clock.cancel(timer)
+    realClock.cancel(timer)
     for (const record of released) this.#underWay.get(record)?.running.cutOff()
   }
 

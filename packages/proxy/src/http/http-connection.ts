@@ -54,6 +54,7 @@ export class HttpConnection implements HttpClient, Doorway {
   #count = 0
   #active = 0
   #hasSwitched = false
+  #current: RunningExchange | undefined
   /** Pipelined requests. */
   readonly #waiting: RunningExchange[] = []
   /** Sides that are not to notice what a rule has done to the other. */
@@ -94,7 +95,7 @@ export class HttpConnection implements HttpClient, Doorway {
     })
     // HTTP/1 answers in the order of asking (RFC 9112 §9.3.2): what is pipelined has its turn when the one before it is over.
     this.#active++
-    if (this.#active === 1) exchange.start()
+    if (this.#active === 1) this.#begin(exchange)
     else this.#waiting.push(exchange)
   }
 
@@ -179,12 +180,17 @@ export class HttpConnection implements HttpClient, Doorway {
     return opening
   }
 
+  #begin(exchange: RunningExchange): void {
+    this.#current = exchange
+    exchange.start()
+  }
+
   #exchangeOver(failure: string | undefined): void {
     this.#active--
     if (failure !== undefined) return
     const next = this.#waiting.shift()
     const isGone = this.#link?.leg.closed === true && !this.#spared.has('client')
-    if (!isGone || (next && this.#options.onUnreachable === 'badGateway')) return next?.start()
+    if (!isGone || (next && this.#options.onUnreachable === 'badGateway')) return next && this.#begin(next)
     next?.abandon('the upstream connection ended before its turn came')
     if (this.#link) this.leg.endLike(this.#link.leg)
   }
@@ -223,7 +229,9 @@ export class HttpConnection implements HttpClient, Doorway {
 
   /** The client's FIN reaches upstream as its FIN (RFC 9112 §9.6): it may still want its answers. */
   #passEnd(): void {
-    if (!this.#hasSwitched) this.#link?.leg.end()
+    if (this.#hasSwitched) return
+    this.#link?.leg.end()
+    this.#current?.clientLeft()
   }
 
   /** Upstream cannot be reached, after the client was accepted: only a reset tells it so. */

@@ -33,7 +33,7 @@ class Http1Request implements ServerSide {
     this.#listener = listener
     // A body that comes late must not keep its head.
     corkBriefly(link.leg.stream, () => {
-      if (!request.headersSent && !request.destroyed) request.flushHeaders()
+      if (Reflect.get(request, '_headerSent') !== true && !request.destroyed) request.flushHeaders()
     })
     request.on('information', ({ statusCode: status, statusMessage: statusText, rawHeaders }) => {
       if (!this.#over && !this.#answered) listener.inform({ status, statusText, rawHeaders })

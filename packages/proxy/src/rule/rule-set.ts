@@ -2,7 +2,7 @@ import type { Connection } from '../connection.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
 import type { ConnectRule, ConnectTarget, ControlRule, HandshakeFacts, HandshakeRule, Match, MessageRule, Rule } from './rule.ts'
-import type { RequestRule } from './request-rule.ts'
+import type { RequestAction, RequestRule } from './request-rule.ts'
 import { RuleRun } from './rule-run.ts'
 
 /** A rule whose match threw: its test must fail; the rule counts as not matching. */
@@ -92,6 +92,7 @@ export class RuleSet {
 
   /** The rules on HTTP requests for traffic of `scope`, in the order of asking. */
   requestRules(scope: Scope): readonly RuleRun<RequestRule>[] {
+    if (this.#requests.size === 0) return none
     return inOrder(this.#requests, scope)
   }
 
@@ -107,12 +108,11 @@ export class RuleSet {
 
   /** True if a live rule could answer a client of `scope` for `host` without upstream: then the client is accepted first. */
   couldAnswer(scope: Scope, host: string): boolean {
-    return this.handshakeRules(scope).some(
-      run =>
-        run.canAct &&
-        run.rule.action.kind !== 'hold' &&
-        run.rule.action.kind !== 'delay' &&
-        (run.rule.match.host === undefined || run.rule.match.host === host),
+    const mayMeet = ({ canAct, rule: { match } }: RuleRun<HandshakeRule> | RuleRun<RequestRule>): boolean =>
+      canAct && (match.host === undefined || match.host === host)
+    return (
+      this.handshakeRules(scope).some(run => run.rule.action.kind !== 'hold' && run.rule.action.kind !== 'delay' && mayMeet(run)) ||
+      this.requestRules(scope).some(run => answersAlone(run.rule.action) && mayMeet(run))
     )
   }
 
@@ -134,6 +134,13 @@ export class RuleSet {
     this.#version++
     for (const listener of [...this.#listeners]) listener()
   }
+}
+
+const none: readonly never[] = []
+
+/** True for what can come to its end without upstream. */
+function answersAlone(action: RequestAction): boolean {
+  return action.kind === 'respondWith' || action.kind === 'handle' || (action.kind === 'fault' && action.at === 'beforeRequest')
 }
 
 /** Deeper scopes first, a test's before those of the blocks around it; then the newest first. */
