@@ -10,6 +10,21 @@ type Leaf = string | number | bigint | boolean | symbol | null | undefined | Uin
 /** `unknown` without swallowing the functions that stand beside it in a union: predicates keep their parameter types. */
 type Anything = object | string | number | bigint | boolean | null | undefined
 
+/** True for a single literal: what tells the members of a union apart stays a literal, so that a match has the fields of one of them. */
+type IsTag<T, All = T> = [T] extends [string | number | bigint | boolean]
+  ? string extends T
+    ? false
+    : number extends T
+      ? false
+      : bigint extends T
+        ? false
+        : T extends All
+          ? [All] extends [T]
+            ? true
+            : false
+          : never
+  : false
+
 /** A deep subset of `T`: keys that are left out match anything, a RegExp matches strings, asymmetric matchers work anywhere. */
 export type Subset<T> = unknown extends T
   ? Anything
@@ -20,7 +35,7 @@ export type Subset<T> = unknown extends T
       : T extends readonly (infer Item)[]
         ? readonly Subset<Item>[] | AsymmetricMatcher
         : T extends object
-          ? { readonly [K in keyof T]?: Subset<T[K]> } | AsymmetricMatcher
+          ? { readonly [K in keyof T]?: IsTag<T[K]> extends true ? T[K] : Subset<T[K]> } | AsymmetricMatcher
           : T
 
 /** A part of a value that is merged into it: objects deeply, all else as a whole. */
@@ -29,7 +44,7 @@ export type Patch<T> = unknown extends T
   : T extends Leaf | readonly unknown[]
     ? T
     : T extends object
-      ? { readonly [K in keyof T]?: Patch<T[K]> | undefined }
+      ? { readonly [K in keyof T]?: (unknown extends T[K] ? unknown : Patch<T[K]>) | undefined }
       : T
 
 /** True for the messages that are meant. */

@@ -1,6 +1,7 @@
 import type { Codec } from '@midwire/proxy'
 import { decode, encode } from 'cbor2'
 import type { DecodeOptions, EncodeOptions } from 'cbor2'
+import { plain } from './plain.ts'
 
 const nothing = new Uint8Array(0)
 
@@ -16,7 +17,7 @@ export function cbor<T = unknown>(options: CborOptions = {}): Codec<T> {
   return {
     name: 'cbor',
     stateless: true,
-    decode: bytes => ({ messages: [{ value: decode<T>(bytes, options.decode), bytes }], rest: nothing }),
+    decode: bytes => ({ messages: [{ value: decode<T>(plain(bytes), options.decode), bytes }], rest: nothing }),
     encode(value) {
       if (value === undefined) throw new TypeError('cbor: undefined is no message')
       return encode(value, options.encode)

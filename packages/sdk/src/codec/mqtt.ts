@@ -34,7 +34,12 @@ export function mqtt(): Codec<MqttPacket, Agreement> {
           return packet
         },
       }),
-    encode: (value, { state }) => generate(withBuffers(value), { ...state }),
+    encode(value, { state }) {
+      const { messageId = 1 } = value
+      // mqtt-packet writes its low bytes, whatever it is. §2.2.1: not 0
+      if (!(messageId >= 1 && messageId <= 0xffff)) throw new RangeError(`messageId ${messageId}: expected 1 to 65535`)
+      return generate(withBuffers(value), { ...state })
+    },
   }
 }
 

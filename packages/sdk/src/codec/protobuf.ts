@@ -2,6 +2,7 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import type { Codec } from '@midwire/proxy'
 import { cutMessages } from './cut-messages.ts'
+import { plain } from './plain.ts'
 import { readVarint, varint } from './varint.ts'
 
 export interface ProtobufOptions {
@@ -35,7 +36,7 @@ export function protobuf(
     return {
       name,
       stateless: true,
-      decode: (bytes, { from }) => ({ messages: [{ value: fromBinary(schemas[from], bytes), bytes }], rest: nothing }),
+      decode: (bytes, { from }) => ({ messages: [{ value: fromBinary(schemas[from], plain(bytes)), bytes }], rest: nothing }),
       encode: (value, { from }) => toBinary(schemas[from], value),
     }
   }
@@ -47,7 +48,7 @@ export function protobuf(
           const length = readVarint(within, at, 5)
           return length && length.size + length.value
         },
-        read: own => fromBinary(schemas[from], own.subarray(readVarint(own, 0, 5)?.size)),
+        read: own => fromBinary(schemas[from], plain(own).subarray(readVarint(own, 0, 5)?.size)),
       }),
     encode(value, { from }) {
       const body = toBinary(schemas[from], value)

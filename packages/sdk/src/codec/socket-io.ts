@@ -1,6 +1,7 @@
 import type { Codec, CodecContext, CodecFrame, Decoded, DecodedMessage, UndecodedMessage } from '@midwire/proxy'
 import * as parser from 'socket.io-parser'
 import type { Packet } from 'socket.io-parser'
+import { messageOf } from './cut-messages.ts'
 import { carrierOf, cutPayload, packPolled, readPacket, readPolled, writePacket } from './engine-io.ts'
 import type { Carrier, EngineIoControl, EngineIoPacket } from './engine-io.ts'
 
@@ -101,7 +102,7 @@ function decodeBody(bytes: Uint8Array, { state }: CodecContext<SocketIoProgress>
       messages.push({ value, bytes: bytes.subarray(start, end) })
     } catch (error) {
       startAgain(state)
-      messages.push({ undecodable: error instanceof Error ? error.message : String(error), bytes: bytes.subarray(start, end) })
+      messages.push({ undecodable: messageOf(error), bytes: bytes.subarray(start, end) })
     }
     start = end
   }

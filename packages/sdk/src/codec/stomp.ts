@@ -52,7 +52,9 @@ function read(own: Uint8Array): StompFrame {
   if (own[0] === lf || own[0] === cr) return { command: 'heart-beat' }
   const start = bodyAt(own, 0) ?? own.length
   if (own.at(-1) !== nul) throw new TypeError('no NUL behind the length that content-length says')
-  const [command = '', ...lines] = utf8(own.subarray(0, start)).trimEnd().split(/\r?\n/)
+  const [command = '', ...lines] = utf8(own.subarray(0, start))
+    .replace(/(?:\r?\n){2}$/, '')
+    .split(/\r?\n/)
   const headers: Record<string, string> = {}
   for (const line of lines) {
     const colon = line.indexOf(':')
