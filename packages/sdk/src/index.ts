@@ -19,15 +19,30 @@ export type {
   ExchangeResponse,
   HandshakeFacts,
   Journal,
+  Framing,
+  FramingName,
+  FramingReader,
+  HostMatch,
   Message,
+  LimitConditions,
+  LinkConditions,
   MidwireErrorCode,
   RawSendOptions,
+  Packing,
+  NetworkConditions,
+  NetworkHandle,
+  Outage,
+  OutageOptions,
   RequestFacts,
   RewritableHandshake,
   SendOptions,
   Side,
   SourceLine,
+  SliceConditions,
   TrafficEvent,
+  StallConditions,
+  StreamDeclaration,
+  StreamRequest,
   UndecodedMessage,
   Verdict,
 } from '@midwire/proxy'
@@ -74,6 +89,7 @@ export type { RequestPatch, ResponsePatch } from './request-patch.ts'
 export type { AtResponse, FaultOptions, RequestRuleBuilder } from './request-rule-builder.ts'
 export type { RequestHoldHandle, RequestRuleHandle } from './request-rule-handle.ts'
 export type { ConnectRuleHandle, HoldHandle, MessageRuleHandle, RuleHandle } from './rule-handle.ts'
+export { presets } from './presets.ts'
 export type { ScopeKind } from './scope-state.ts'
 export { checkSettings } from './settings.ts'
 export type { InterceptionOptions } from './settings.ts'

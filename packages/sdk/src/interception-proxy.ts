@@ -3,7 +3,7 @@ import { callerError } from './bad-input.ts'
 import { ClientView } from './client-view.ts'
 import type { ConnectMatch, ConnectPredicate } from './matching.ts'
 import type { ProxyDesk } from './proxy-desk.ts'
-import { WaitWords } from './wait-words.ts'
+import { NetworkWords } from './network-words.ts'
 
 /** Where the matchers of test runners find what a proxy knows; the same for every copy of this package. */
 export const inside: unique symbol = Symbol.for('midwire.inside')
@@ -19,7 +19,7 @@ export interface Inside {
  * What test authors hold, made by `useInterceptionProxy()` or `startInterceptionProxy()`: declares rules, waits for traffic, and tells
  * what was seen. Usable in tests and hooks.
  */
-export class InterceptionProxy<T = Uint8Array> extends WaitWords<T> {
+export class InterceptionProxy<T = Uint8Array> extends NetworkWords<T> {
   /** For matchers. */
   get [inside](): Inside {
     return { desk: this.desk, client: this.view }

@@ -9,8 +9,11 @@ export interface NetworkConditions extends LinkConditions {
   readonly host?: HostMatch
   /** Only what this side sends. @default both */
   readonly from?: Side
-  /** Only this connection. @default all */
-  readonly connection?: Connection
+  /**
+   * Only this connection, or those of which a function says so, from their handshakes on. @default all that there is, HTTP requests and
+   * other protocols too
+   */
+  readonly connection?: Connection | ((connection: Connection) => boolean)
   /**
    * 'tcp': also the TLS handshake is slowed and cut, and bytes are counted as they are on the wire; connections whose TLS stood before
    * meet it above their TLS. 'application': what TLS carries. Without TLS there is no difference. @default 'application'

@@ -59,7 +59,8 @@ export class LiveCondition {
     const { host: wanted, connection } = this.#conditions
     if (this.#options.only !== undefined && this.#options.only !== road) return false
     if (road.isFree || !road.scope || this.scope.ended || !this.scope.isRelatedTo(road.scope)) return false
-    if (connection !== undefined && road.connection !== connection) return false
+    if (typeof connection === 'function' ? !road.connection || !connection(road.connection) : connection && road.connection !== connection)
+      return false
     return isHost(wanted, host, port)
   }
 

@@ -64,7 +64,7 @@ export class Network {
   /** Makes conditions live, for what is open and for what will be. */
   add(scope: Scope, conditions: NetworkConditions): NetworkHandle {
     const live = this.#start(scope, conditions)
-    const connection = conditions.connection
+    const connection = typeof conditions.connection === 'function' ? undefined : conditions.connection
     const where = conditions.host === undefined ? '' : ` for ${showHosts(conditions.host)}`
     const note = (text: string): void => this.#options.note(connection, scope, `network${where}: ${text}`)
     note(describeConditions(conditions))
