@@ -70,6 +70,8 @@ export interface ProxyEngine extends AsyncDisposable {
   readonly seed: number
   /** True once something random was drawn from the seed, such as the masking key of a message of Midwire's own. */
   readonly isSeedUsed: boolean
+  /** A seed of its own for these keys, drawn from the proxy's, which has mattered from then on. */
+  deriveSeed(...keys: readonly (string | number)[]): number
   /** Every WebSocket since the start, closed ones included, in the order of their handshakes. */
   readonly connections: readonly Connection[]
   /** The CA certificate, in PEM, for clients that must be told. */

@@ -53,6 +53,7 @@ export type {
   RequestRule,
 } from './rule/request-rule.ts'
 export { startProxy } from './proxy.ts'
+export { deriveSeed, seededRandom } from './random.ts'
 export { tlsAlerts } from './rule/tls-fault.ts'
 export type { FalseCertificate, TlsAlert } from './rule/tls-fault.ts'
 export { pass } from './rule/verdict.ts'

@@ -27,7 +27,7 @@ import { OpenLegs } from './io/open-legs.ts'
 import { Parked } from './io/parked.ts'
 import { Journal } from './journal/journal.ts'
 import { type ResolvedOptions, resolveOptions } from './options.ts'
-import { seededRandom } from './random.ts'
+import { deriveSeed, seededRandom } from './random.ts'
 import { RuleSet } from './rule/rule-set.ts'
 import type { RequestRule } from './rule/request-rule.ts'
 import type { HandshakeFacts, MessageRule } from './rule/rule.ts'
@@ -66,7 +66,6 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   readonly streams: DeclaredStreams | undefined
   readonly legs: OpenLegs = new OpenLegs()
   readonly network: Network
-  readonly random: () => number
   readonly decisionTimeout: (rule: MessageRule | RequestRule) => number
   readonly sockets: Connections
   readonly #handshakes: HeldHandshakes
@@ -88,11 +87,6 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     const { upstream, route, journalLimit } = this.options
     this.routes = new Routes(route, upstream === 'real' || upstream === 'none' ? undefined : parseUpstream('upstream', upstream))
     this.authority = options.authority ? Authority.from(options.authority) : Authority.create()
-    const random = seededRandom(this.options.seed)
-    this.random = () => {
-      this.#isSeedUsed = true
-      return random()
-    }
     this.journal = new Journal({ limit: journalLimit })
     this.#handshakes = new HeldHandshakes(() => this.journal.changed())
     this.exchanges = new Exchanges(this.clock, this.journal)
@@ -131,6 +125,11 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
 
   get isSeedUsed(): boolean {
     return this.#isSeedUsed
+  }
+
+  deriveSeed(...keys: readonly (string | number)[]): number {
+    this.#isSeedUsed = true
+    return deriveSeed(this.options.seed, ...keys)
   }
 
   get certificate(): string {
@@ -299,8 +298,9 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     agreement: DeflateAgreement,
     own: Partial<Pick<SessionOptions, 'codec' | 'random' | 'onRewrite'>> = {},
   ): Session {
-    const { rules, journal, codec, random } = this
+    const { rules, journal, codec } = this
     const { holdLimit } = this.options
+    const random = this.#maskingKeys(connection)
     return new Session({ connection, protocol, deflate: agreement, rules, journal, codec, random, holdLimit, ...own })
   }
 
@@ -329,6 +329,15 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     const { rule } = run
     const text = `the match of ${rule.name ?? rule.start} threw: ${messageOf(error)}`
     this.fail({ scope: rule.scope, rule, message: undefined, error: new MidwireError('MIDWIRE_RULE_FAILED', text, { cause: error }) })
+  }
+
+  /** Of its own for each connection, so that messages of Midwire's own on one shift nothing on another. */
+  #maskingKeys({ id }: Connection): () => number {
+    const random = seededRandom(deriveSeed(this.options.seed, 'masking keys', id))
+    return () => {
+      this.#isSeedUsed = true
+      return random()
+    }
   }
 
   readonly #scopeIds = new Map<Scope, number>()

@@ -62,7 +62,7 @@ test('a failure says when nothing was seen, and adds notes and the seed', () => 
       at channel.test.ts:41
       nothing was seen: no connection, no request
       payloads had gone
-      seed: 7"
+      seed: 7 (MIDWIRE_SEED=7 draws the same again)"
   `)
 })
 

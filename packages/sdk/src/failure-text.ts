@@ -37,7 +37,7 @@ export function failureText(report: FailureReport, limits?: TranscriptLimits): s
     ...(report.transcript.length === 0 ? ['  nothing was seen: no connection, no request'] : renderTranscript(report.transcript, limits)),
     ...rulesText(report.rules),
     ...report.notes.map(note => `  ${note}`),
-    ...(report.seed === undefined ? [] : [`  seed: ${report.seed}`]),
+    ...(report.seed === undefined ? [] : [`  seed: ${report.seed} (MIDWIRE_SEED=${report.seed} draws the same again)`]),
   ].join('\n')
 }
 

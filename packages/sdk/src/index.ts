@@ -46,6 +46,8 @@ export type {
   UndecodedMessage,
   Verdict,
 } from '@midwire/proxy'
+export type { Chaos, ChaosOptions } from './chaos.ts'
+export type { ChaosFault, ChaosOdds } from './chaos-draw.ts'
 export { checkConnected, checkReceived, checkRequested, checkSent, checkSentInOrder } from './checks.ts'
 export type { CheckOptions, CheckResult } from './checks.ts'
 export { binary } from './codec/binary.ts'
@@ -94,6 +96,8 @@ export type { ScopeKind } from './scope-state.ts'
 export { checkSettings } from './settings.ts'
 export type { InterceptionOptions } from './settings.ts'
 export type { Closing } from './sought.ts'
+export { shrink } from './shrink.ts'
+export type { Shrunk, ShrinkOptions } from './shrink.ts'
 export { callSite, countAsOwn, placedAt, readCallSite, showLine } from './source-line.ts'
 export type { CallSite } from './source-line.ts'
 export { startInterceptionProxy, withInterceptionProxy } from './start.ts'

@@ -8,6 +8,7 @@ import { InterceptionProxy } from './interception-proxy.ts'
 import { Landmarks } from './landmarks.ts'
 import { readingNotes, ruleLines, transcriptOf } from './report.ts'
 import type { ScopeKind, ScopeState } from './scope-state.ts'
+import { seedFromEnvironment } from './seed-of-run.ts'
 import type { InterceptionOptions } from './settings.ts'
 import { showLine } from './source-line.ts'
 import type { CallSite } from './source-line.ts'
@@ -29,6 +30,7 @@ export class ProxyControl<T = Uint8Array> {
   readonly #host: Host
   readonly #options: InterceptionOptions<T>
   readonly #states = new WeakMap<Scope, ScopeState>()
+  readonly #opened = new Map<string, number>()
   #engine: ProxyEngine | undefined
 
   /** `options` must have passed `checkSettings`. */
@@ -40,7 +42,8 @@ export class ProxyControl<T = Uint8Array> {
 
   /** The part of the engine's options that is the test author's, and the ends that failures and leaks come to. */
   engineOptions(): ProxyOptions {
-    const { codec, route, intercept, upstream, seed, clock, journalLimit } = this.#options
+    const { codec, route, intercept, upstream, clock, journalLimit } = this.#options
+    const { seed = seedFromEnvironment() } = this.#options
     return {
       ...(codec && { codec }),
       ...(this.#options.streams && { streams: this.#options.streams }),
@@ -132,7 +135,7 @@ export class ProxyControl<T = Uint8Array> {
       testName: undefined,
       transcript: [],
       rules,
-      notes: state.notes,
+      notes: [...this.#chaos(state), ...state.notes],
       seed: seedOf(engine),
     })
     const seen = parts.length === 0 ? ['  nothing was seen: no connection, no request'] : renderTranscript(parts)
@@ -176,7 +179,13 @@ export class ProxyControl<T = Uint8Array> {
       testName: this.#host.testName(state.scope),
       transcript: transcriptOf(seen),
       rules: ruleLines(this.#around(state), engine),
-      notes: [...notes, ...readingNotes(seen), ...state.failures.map(({ error }) => `failed meanwhile: ${error.message}`), ...state.notes],
+      notes: [
+        ...notes,
+        ...this.#chaos(state),
+        ...readingNotes(seen),
+        ...state.failures.map(({ error }) => `failed meanwhile: ${error.message}`),
+        ...state.notes,
+      ],
       seed: seedOf(engine),
     })
   }
@@ -213,6 +222,20 @@ export class ProxyControl<T = Uint8Array> {
     return states
   }
 
+  #chaos(state: ScopeState): string[] {
+    return this.#around(state).flatMap(({ chaos }) => chaos.map(String))
+  }
+
+  /** A test that is repeated is another one each time, and the same one in each run. */
+  #seedKey(scope: Scope): string {
+    const names: string[] = []
+    for (let at: Scope | undefined = scope; at; at = at.parent) names.unshift(at.name)
+    const path = names.join(' > ')
+    const before = this.#opened.get(path) ?? 0
+    this.#opened.set(path, before + 1)
+    return `${path} ${before}`
+  }
+
   #begin(scope: Scope, kind: ScopeKind, startedAfter?: number): ScopeState {
     const state: ScopeState = {
       scope,
@@ -222,6 +245,8 @@ export class ProxyControl<T = Uint8Array> {
       runs: [],
       owed: new Set(),
       lineages: [],
+      seedKey: this.#seedKey(scope),
+      chaos: [],
       waits: new Set(),
       identical: new IdenticalWaits(),
       failures: [],

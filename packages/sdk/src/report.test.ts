@@ -175,7 +175,7 @@ test('a failure shows the seed once something random has mattered', async () => 
   }
   expect(await fail(() => {})).not.toContain('seed')
   // The proxy's own frames to a server are masked (RFC 6455 §5.3).
-  expect(await fail(() => void bed.proxy.onClientMessage({ n: 1 }).patch({ text: 'x' }))).toMatch(/\n {2}seed: 4711$/)
+  expect(await fail(() => void bed.proxy.onClientMessage({ n: 1 }).patch({ text: 'x' }))).toMatch(/\n {2}seed: 4711 \(/)
 })
 
 test('a wait says when payloads that it needed have gone from the journal', async () => {

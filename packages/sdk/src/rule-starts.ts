@@ -1,6 +1,9 @@
-import type { ControlFrame, Message, Side } from '@midwire/proxy'
+import type { ControlFrame, Match, Message, Side } from '@midwire/proxy'
 import { checkChoice } from './bad-input.ts'
 import { afterTurn } from './after-turn.ts'
+import { Chaos, checkChaos, drawn, replayed } from './chaos.ts'
+import type { ChaosGround, ChaosOptions } from './chaos.ts'
+import type { ChaosFault } from './chaos-draw.ts'
 import type { ClientView } from './client-view.ts'
 import { ConnectRuleBuilder } from './connect-rule-builder.ts'
 import { CloseRuleBuilder, ControlRuleBuilder } from './control-rule-builder.ts'
@@ -105,6 +108,35 @@ export abstract class RuleStarts<T> {
   onClose(match?: CloseFrameMatch | ControlPredicate): CloseRuleBuilder<T> {
     const { draft, subject } = this.#onControl('onClose', 'close', match)
     return new CloseRuleBuilder<T>(this.ruleDesk, subject, draft)
+  }
+
+  /**
+   * Lets random messages meet faults until the test ends: for soak tests. A failure shows the seed and the faults that were applied, for
+   * `replay()`. Does not fail its test if it never acts.
+   *
+   * @throws MidwireError MIDWIRE_BAD_INPUT on what is no probability
+   */
+  chaos(options: ChaosOptions<T>): Chaos {
+    checkChaos(options)
+    const state = this.desk.state()
+    const match = matchOf<unknown, Message>(options.match)
+    const { seed = this.desk.engine().deriveSeed(state.seedKey, 'chaos', state.chaos.length) } = options
+    return this.#chaos(new Chaos(this.#ground(match, options.from), 'chaos', drawn(seed, options), seed))
+  }
+
+  /** Applies exactly these faults, as a failure or `chaos().faults` told them. @throws MidwireError MIDWIRE_BAD_INPUT on what is no fault */
+  replay(faults: readonly ChaosFault[]): Chaos {
+    const decide = replayed(faults)
+    return this.#chaos(new Chaos(this.#ground(matchOf(undefined), undefined), 'replay', decide, undefined, Object.freeze([...faults])))
+  }
+
+  #ground(match: Match<unknown, Message>, from: Side | undefined): ChaosGround {
+    return { desk: this.desk, at: callSite().line, from, match: this.view?.onConnections(match) ?? match }
+  }
+
+  #chaos(chaos: Chaos): Chaos {
+    this.desk.state().chaos.push(chaos)
+    return chaos
   }
 
   /** Begins a rule: it must come to a verb. */

@@ -26,6 +26,10 @@ export interface ScopeState {
   /** Those of `runs` that must act. */
   readonly owed: Set<RuleRun>
   readonly lineages: Lineage[]
+  /** Tells its chance from that of other tests: names of the scopes around it, and how often they were opened before. */
+  readonly seedKey: string
+  /** Says in lines of text what chaos has done. */
+  readonly chaos: { toString(): string }[]
   readonly waits: Set<PendingWait>
   readonly identical: IdenticalWaits
   readonly failures: EngineFailure[]
