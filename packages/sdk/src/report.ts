@@ -48,10 +48,12 @@ export function transcriptOf({ engine, state, sought, marks }: Seen): Transcript
   }
   const refused = new Set(events.flatMap(event => (event.kind === 'refused' ? [event.connection] : [])))
   const title = (connection: Connection): string => connectionTitle(connection, refused.has(connection))
+  /** A connect is worth its line where nothing came of it that has one. */
+  const isNews = ({ outcome }: TranscriptLine): boolean => connections.size === 0 && (exchanges.size === 0 || outcome !== 'connected')
   return [
     ...[...connections].sort(([a], [b]) => a.id - b.id).map(([connection, lines]) => ({ title: title(connection), lines })),
     ...(exchanges.size > 0 ? [{ title: 'HTTP requests', lines: [...exchanges.values()] }] : []),
-    ...(others.length > 0 && (connections.size === 0 || others.some(line => line.type !== 'tcp')) ? [{ title: 'TCP', lines: others }] : []),
+    ...(others.some(line => line.type !== 'tcp' || isNews(line)) ? [{ title: 'TCP', lines: others }] : []),
   ]
 }
 

@@ -67,7 +67,8 @@ function renderLines(lines: readonly TranscriptLine[], most: number): string[] {
   const summaries = Math.min(60, Math.max(0, ...all.filter(hasTail).map(line => line.summary.length)))
   return kept.map(line => {
     if (typeof line === 'number') return `    … ${count(line, 'line')} not shown …`
-    const columns = [showTime(line).padStart(times), line.way.padEnd(ways), `${line.type.padEnd(kinds)} ${showSize(line).padStart(sizes)}`]
+    const way = ways === 0 ? [] : [line.way.padEnd(ways)]
+    const columns = [showTime(line).padStart(times), ...way, `${line.type.padEnd(kinds)} ${showSize(line).padStart(sizes)}`]
     const summary = hasTail(line) ? line.summary.padEnd(summaries) : line.summary
     const nearest = line.nearest === undefined ? undefined : `nearest: ${cut(line.nearest, 160)}`
     const mark = line.mark === undefined ? undefined : `← ${line.mark}`

@@ -43,6 +43,12 @@ test('messages out of order are told by how far they came', () => {
   expect(errorOf('too few connections')).toMatch(/^expect\(proxy\)\.toHaveConnected\(1\): never connected\n/)
 })
 
+test('a request that was not sent is told beside the nearest one', () => {
+  const error = errorOf('a request that was not sent')
+  expect(error).toMatch(/^expect\(proxy\)\.toHaveRequested\(\{ method: "POST", body: \{ name: "b" \} \}\): no request matched so far\n/)
+  expect(error).toMatch(/POST 12 B {2}https:\/\/.*\/keys {2}200, .* nearest: body\.name "a", expected "b"\n/)
+})
+
 test('what is no proxy is told so', () => {
   expect(errorOf('something that is no proxy')).toBe('toHaveSent: expected expect() of an interception proxy, got {}')
 })
