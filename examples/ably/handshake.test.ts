@@ -63,12 +63,13 @@ describe.each(formats)('in %s', (format, options) => {
     expect(client.connection.id).toBe(id)
   })
 
-  test('a resume that fails begins anew: messages count from 0, and channels are attached without their past', async () => {
+  test('a resume that fails begins anew: messages count from 0, and channels are attached again', async () => {
     proxy.onConnect({ attempt: 2 }).rewrite(request => {
       request.query['resume'] = 'bogus!key'
     })
     const client = realtime(options)
     const channel = channelOf(client)
+    await channel.attach()
     await channel.publish('before', null)
     const { id } = client.connection
     const reconnected = client.connection.once('connected')
@@ -76,7 +77,8 @@ describe.each(formats)('in %s', (format, options) => {
 
     expect((await reconnected).reason?.code).toBe(80018)
     expect(client.connection.id).not.toBe(id)
-    await channel.attach()
+    const again = await proxy.waitForClientMessage({ action: 'ATTACH' }, { nth: 2 })
+    expect(again.connection.attempt).toBe(2)
     await channel.publish('after', null)
     const after = await proxy.waitForClientMessage({ action: 'MESSAGE', messages: [{ name: 'after' }] })
     expect(after.value.msgSerial).toBe(0)

@@ -78,6 +78,19 @@ describe.each(formats)('in %s', (_, format) => {
     await expect(channel.publish('long', 'more than twenty bytes')).rejects.toMatchObject({ code: 40009 })
   })
 
+  test('how long a second CONNECTED promises to remember is when a lost connection is suspended', async () => {
+    const client = realtime({ ...format, disconnectedRetryTimeout: 20 })
+    await client.connection.whenState('connected')
+    const updated = client.connection.once('update')
+    const { connection } = proxy
+    connection.sendToClient({ action: 'CONNECTED', connectionId: client.connection.id!, connectionDetails: { connectionStateTtl: 60 } })
+    await updated
+    proxy.onConnect().refuse()
+    connection.terminate()
+
+    expect((await client.connection.once('suspended')).reason?.code).toBe(80002)
+  })
+
   test('the client refuses messages larger than CONNECTED allows, and they never leave', async () => {
     proxy.onServerMessage({ action: 'CONNECTED' }).patch({ connectionDetails: { maxMessageSize: 64 } })
     const client = realtime(format)
