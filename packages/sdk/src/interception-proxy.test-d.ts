@@ -1,5 +1,7 @@
+import type { Codec, Connection, ControlFrame, Exchange, Message } from '@midwire/proxy'
+import { http, HttpResponse, ws } from 'msw'
+import { graphql } from 'msw/graphql'
 import { expect, expectTypeOf } from 'vitest'
-import type { Codec, Connection, ControlFrame, Message } from '@midwire/proxy'
 import { binary } from './codec/binary.ts'
 import { json } from './codec/json.ts'
 import { text } from './codec/text.ts'
@@ -87,6 +89,62 @@ void proxy.waitForRequest({ status: 200 })
 void proxy.waitForResponse({ status: 200, method: 'GET' })
 void proxy.waitForConnection(undefined, { after: await proxy.waitForClose({ code: 4001 }) })
 void proxy.expectNoConnection(undefined, { until: proxy.waitForRequest() })
+
+// Rules on requests.
+proxy.onRequest()
+proxy.onRequest({
+  method: 'POST',
+  host: /^api/,
+  port: 443,
+  path: '/keys',
+  query: { v: '6' },
+  headers: { 'X-Id': /./ },
+  body: { a: [1, /b/] },
+})
+proxy.onRequest({ path: new URLPattern({ pathname: '/keys/:id' }), url: /keys/, body: /a=1/ })
+proxy.onRequest(({ body, headers }) => body === headers['x-id'])
+proxy.onRequest(request => request.method === 'GET', { body: true })
+// @ts-expect-error no such key
+proxy.onRequest({ status: 200 })
+// @ts-expect-error a path is a text
+proxy.onRequest({ path: 7 })
+// @ts-expect-error a predicate answers at once
+proxy.onRequest(async () => Promise.resolve(true))
+proxy.onRequest().times(2).respondWith(503, { error: 'busy' }, { 'Retry-After': 1 })
+proxy.onRequest().forwardThen(500)
+proxy.onRequest().patchRequest({ method: 'PUT', query: { v: undefined, w: ['1', '2'] }, json: { a: 1 } })
+proxy.onRequest().patchRequest(request => {
+  expectTypeOf(request.headers).toEqualTypeOf<Record<string, string | string[] | undefined>>()
+  request.text = request.text.toUpperCase()
+})
+proxy.onRequest().patchResponse({ status: 404, headers: { etag: undefined }, text: 'gone' })
+proxy.onRequest().patchResponse((response, { path }) => {
+  response.statusText = path
+})
+// @ts-expect-error a request has no status
+proxy.onRequest().patchRequest({ status: 404 })
+expectTypeOf(proxy.onRequest().hold({ response: true }).next()).resolves.toEqualTypeOf<Exchange>()
+expectTypeOf(proxy.onRequest().delay(5, { response: true }).waitForHit()).resolves.toEqualTypeOf<Exchange>()
+proxy.onRequest().reset({ at: { requestBytes: 5 }, to: 'client' })
+proxy.onRequest().end({ at: 'afterResponse' })
+proxy.onRequest().timeout({ at: { responseBytes: 0 } })
+// @ts-expect-error no such point
+proxy.onRequest().reset({ at: 'soon' })
+// @ts-expect-error a stall is for both
+proxy.onRequest().timeout({ to: 'client' })
+proxy.onRequest().truncate(10)
+proxy.onRequest().named('no deletes').forbid('keys stay')
+proxy.use(
+  http.get('https://api.example.com/keys/:id', ({ params }) => HttpResponse.json({ id: params['id'] })),
+  http.post<never, { name: string }>('https://api.example.com/keys', async ({ request }) => HttpResponse.text((await request.json()).name)),
+  graphql.link('https://api.example.com/graphql').query('GetKey', () => HttpResponse.json({ data: {} })),
+)
+// @ts-expect-error a handler is no function
+proxy.use(() => {})
+// @ts-expect-error a WebSocket is no request
+proxy.use(ws.link('wss://a.example.com').addEventListener('connection', () => {}))
+void proxy.waitForRequest({ body: { name: 'a' } })
+void proxy.waitForResponse({ body: /a/, status: expect.any(Number) })
 
 // Without a type, anything goes.
 declare const untyped: InterceptionProxy<unknown>
