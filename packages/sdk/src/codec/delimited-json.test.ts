@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { startInterceptionProxy } from '../start.ts'
 import { CodecReader, expectStreamLaws } from '../testing/codec-reader.ts'
+import { jsonData } from '../testing/json-data.ts'
 import { startSocketServer } from '../testing/socket-server.ts'
 import { delimitedJson } from './delimited-json.ts'
 
-const value = fc.jsonValue().map(some => JSON.parse(JSON.stringify(some)) as unknown)
+const value = jsonData
 
 test.each(['\n', '\x1e'] as const)('any chunking of JSON with %j behind each value gives the same values', delimiter => {
   const messages = fc.array(value).map(sent => sent.map(one => ({ value: one, bytes: Buffer.from(JSON.stringify(one) + delimiter) })))

@@ -5,13 +5,14 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { startInterceptionProxy } from '../start.ts'
 import { bytesOf, CodecReader, expectStreamLaws } from '../testing/codec-reader.ts'
+import { jsonData } from '../testing/json-data.ts'
 import { startSocketServer } from '../testing/socket-server.ts'
 import { signalR } from './signalr.ts'
 import { signalRMsgpack } from './signalr-msgpack.ts'
 import type { SignalRMessage } from './signalr-message.ts'
 
 const id = fc.nat().map(String)
-const value = fc.jsonValue().map(some => JSON.parse(JSON.stringify(some)) as unknown)
+const value = jsonData
 const headers = fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.string(), { minKeys: 1, maxKeys: 2 }).map(some => ({ ...some }))
 const call = { target: fc.string({ minLength: 1 }), arguments: fc.array(value, { maxLength: 3 }) }
 const streamIds = fc.array(id, { minLength: 1, maxLength: 2 })
