@@ -15,5 +15,23 @@ await assert.rejects(fetch('https://api.example.com'), ({ cause }) => cause.code
 assert.deepEqual(proxy.connections, [])
 // Node 22 has no `await using` of its own.
 await proxy[Symbol.asyncDispose]()
-const withoutItsPeer: string = '@midwire/sdk/msgpack'
-await assert.rejects(import(withoutItsPeer), { code: 'ERR_MODULE_NOT_FOUND', message: /@msgpack\/msgpack/ })
+const peers = {
+  cbor: 'cbor2',
+  'engine-io': 'engine.io-parser',
+  mqtt: 'mqtt-packet',
+  msgpack: '@msgpack/msgpack',
+  protobuf: '@bufbuild/protobuf',
+  'signalr-msgpack': '@msgpack/msgpack',
+  'socket-io': 'engine.io-parser',
+}
+for (const [name, peer] of Object.entries(peers)) {
+  const withoutItsPeer: string = `@midwire/sdk/${name}`
+  await assert.rejects(import(withoutItsPeer), { code: 'ERR_MODULE_NOT_FOUND', message: new RegExp(`'${peer}'`) })
+}
+const { phoenix } = await import('@midwire/sdk/phoenix')
+const { signalR } = await import('@midwire/sdk/signalr')
+const { stomp } = await import('@midwire/sdk/stomp')
+assert.deepEqual(
+  [phoenix(), signalR(), stomp()].map(({ name }) => name),
+  ['phoenix', 'signalr', 'stomp'],
+)
