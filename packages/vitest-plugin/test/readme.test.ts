@@ -43,6 +43,7 @@ beforeAll(() => {
   mkdirSync(join(modules, '@midwire'), { recursive: true })
   for (const name of ['proxy', 'sdk', 'vitest-plugin']) symlinkSync(join(root, 'packages', name), join(modules, '@midwire', name))
   for (const name of ['vitest', '@types']) symlinkSync(join(root, 'node_modules', name), join(modules, name))
+  symlinkSync(join(root, 'packages', 'sdk', 'node_modules', 'msw'), join(modules, 'msw'))
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   writeFileSync(join(folder, 'around.d.ts'), around)
   const compilerOptions = {
