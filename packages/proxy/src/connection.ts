@@ -14,6 +14,11 @@ export interface SendOptions {
   readonly at?: 'tail' | 'now'
 }
 
+export interface TerminateOptions {
+  /** `false` ends TLS without the close-notify alert that should come before the FIN (RFC 8446 §6.1). @default true */
+  readonly closeNotify?: boolean
+}
+
 export interface RawSendOptions extends SendOptions {
   /** Binary or text. @default text for a string, binary for bytes */
   readonly binary?: boolean
@@ -62,7 +67,7 @@ export interface Connection {
   /** Writes a close frame (RFC 6455 §5.5.1); the reply is swallowed. @throws MidwireError on a code that must not be sent, or a reason over 123 bytes. */
   close(code?: number, reason?: string, options?: { readonly to?: Side | 'both' }): void
   /** Ends both legs with FIN and no close frame; what is held is discarded, with a journal line. */
-  terminate(): void
+  terminate(options?: TerminateOptions): void
   /** Ends both legs with RST. */
   reset(): void
   /**

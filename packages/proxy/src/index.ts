@@ -9,7 +9,7 @@ export type {
   Encoded,
   UndecodedMessage,
 } from './codec.ts'
-export type { Connection, ConnectionState, RawSendOptions, SendOptions, Transport } from './connection.ts'
+export type { Connection, ConnectionState, RawSendOptions, SendOptions, TerminateOptions, Transport } from './connection.ts'
 export type { EngineFailure, Leak, ProxyEngine, ProxyOptions } from './engine.ts'
 export { MidwireError } from './errors.ts'
 export type { MidwireErrorCode } from './errors.ts'

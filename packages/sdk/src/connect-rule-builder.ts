@@ -132,6 +132,11 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T>
     return this.#handshake({ kind: 'reset' })
   }
 
+  /** Ends the handshake with FIN, unanswered. */
+  terminate(): ConnectRuleHandle {
+    return this.#handshake({ kind: 'terminate' })
+  }
+
   /** Passes the upgrade request on `ms` after it arrived. @throws MidwireError unless 0 or more */
   delay(ms: number): ConnectRuleHandle {
     checkMs(ms, 'delay(ms)')

@@ -123,6 +123,11 @@ async function askRules(
       connection.markClosed()
       door.link?.leg.reset()
       return void door.client.reset()
+    case 'terminate':
+      engine.refused(connection, undefined, `ended ${by}`)
+      connection.markClosed()
+      door.link?.destroy()
+      return void door.client.end()
     case 'hold':
       note(`handshake held ${by}`)
       await Promise.race([engine.holdHandshake(rule, connection), connection.closed])

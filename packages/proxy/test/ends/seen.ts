@@ -11,6 +11,8 @@ export interface Asked {
   /** http(s)://host:port */
   readonly origin: string
   readonly lookup?: LookupFunction | undefined
+  /** What a WebSocket says once it is open. @default nothing */
+  readonly says?: string
   /** ms until a client gives up, where it can be told. */
   readonly patience?: number | undefined
 }
@@ -69,10 +71,11 @@ export const observers: readonly Observer[] = [
     name: 'ws',
     takesOptions: true,
     speaks: 'websocket',
-    async see({ origin, lookup, patience }) {
+    async see({ origin, lookup, patience, says }) {
       const seen: unknown[] = []
       const socket = new Ws(wsUrl(origin), { ...(lookup && { lookup }), ...(patience !== undefined && { handshakeTimeout: patience }) })
-      await follow(socket, ['open', 'unexpected-response', 'error', 'close'], 'close', seen)
+      if (says !== undefined) socket.on('open', () => socket.send(says))
+      await follow(socket, ['open', 'message', 'error', 'close'], 'close', seen)
       return seen
     },
   },
@@ -80,11 +83,14 @@ export const observers: readonly Observer[] = [
     name: 'WebSocket',
     takesOptions: false,
     speaks: 'websocket',
-    async see({ origin }) {
+    async see({ origin, says }) {
       const seen: unknown[] = []
       const socket = new WebSocket(wsUrl(origin))
       await new Promise<void>(resolve => {
-        socket.addEventListener('open', () => seen.push('open'))
+        socket.addEventListener('open', () => {
+          seen.push('open')
+          if (says !== undefined) socket.send(says)
+        })
         socket.addEventListener('error', event => {
           seen.push(['error', describeError(Reflect.get(event, 'error')), Reflect.get(event, 'message')])
         })
