@@ -39,7 +39,6 @@ export type {
   Side,
   SourceLine,
   SliceConditions,
-  SourceLine,
   TerminateOptions,
   StallConditions,
   StreamDeclaration,
