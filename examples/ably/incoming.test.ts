@@ -82,11 +82,13 @@ describe.each(formats)('in %s', (_, format) => {
     const client = realtime({ ...format, disconnectedRetryTimeout: 20 })
     await client.connection.whenState('connected')
     const updated = client.connection.once('update')
-    const { connection } = proxy
-    connection.sendToClient({ action: 'CONNECTED', connectionId: client.connection.id!, connectionDetails: { connectionStateTtl: 60 } })
+    proxy.connection.sendToClient({
+      action: 'CONNECTED',
+      connectionId: client.connection.id!,
+      connectionDetails: { connectionStateTtl: 60 },
+    })
     await updated
-    proxy.onConnect().refuse()
-    connection.terminate()
+    proxy.goOffline()
 
     expect((await client.connection.once('suspended')).reason?.code).toBe(80002)
   })

@@ -6,13 +6,6 @@ const { proxy, server } = await ablyOnTheWire()
 /** Impatient enough for a test, in ms. */
 const quick: Options = { disconnectedRetryTimeout: 20, suspendedRetryTimeout: 20 }
 
-/** No network until what it returns is called. */
-function outage(): () => void {
-  const refused = proxy.onConnect().optional().refuse()
-  for (const connection of proxy.connections) if (connection.state === 'open') connection.terminate()
-  return () => refused.dispose()
-}
-
 /** What the server promises to remember, in ms: after that a connection without network is suspended. */
 function shortMemory(ms = 60): void {
   proxy.onServerMessage({ action: 'CONNECTED' }).patch({ connectionDetails: { connectionStateTtl: ms } })
@@ -26,11 +19,11 @@ describe.each(formats)('in %s', (_, format) => {
     await channel.subscribe(message => received.push(message.data))
     const { id, key } = client.connection
     const disconnected = client.connection.once('disconnected')
-    const goOnline = outage()
-    await disconnected
-    for (let n = 0; n < 5; n++) server.hub.channel(channel.name).publish([{ data: n }], { id: `during-${n}` })
-    goOnline()
-    await client.connection.once('connected')
+    await proxy.offline(async () => {
+      await disconnected
+      for (let n = 0; n < 5; n++) server.hub.channel(channel.name).publish([{ data: n }], { id: `during-${n}` })
+    })
+    await client.connection.whenState('connected')
 
     const last = await proxy.waitForServerMessage({ action: 'MESSAGE' }, { nth: 5 })
     await last.connection.flushed({ to: 'client' })
@@ -46,10 +39,8 @@ describe.each(formats)('in %s', (_, format) => {
     await channel.attach()
     const { id, key } = client.connection
     const suspended = client.connection.once('suspended')
-    const goOnline = outage()
-    await suspended
+    await proxy.offline(() => suspended)
     expect(channel.state).toBe('suspended')
-    goOnline()
     await channel.whenState('attached')
 
     expect((await proxy.waitForConnection({ attempt: 2 })).query['resume']).toBe(key)
@@ -66,10 +57,8 @@ describe.each(formats)('in %s', (_, format) => {
     await channel.attach()
     const { id } = client.connection
     const suspended = client.connection.once('suspended')
-    const goOnline = outage()
-    await suspended
     const connected = client.connection.once('connected')
-    goOnline()
+    await proxy.offline(() => suspended)
 
     expect((await connected).reason?.code).toBe(80018)
     expect(client.connection.id).not.toBe(id)
@@ -83,10 +72,11 @@ describe.each(formats)('in %s', (_, format) => {
     const suspended = client.connection.once('suspended')
     const published = channelOf(client).publish('foo', 'bar')
     await acks.waitForHit()
-    outage()
 
-    await expect(published).rejects.toMatchObject({ code: 80002 })
-    await suspended
+    await proxy.offline(async () => {
+      await expect(published).rejects.toMatchObject({ code: 80002 })
+      await suspended
+    })
   })
 
   test('nothing is attached while suspended; afterwards an attach that is not answered suspends the channel again', async () => {
@@ -96,17 +86,16 @@ describe.each(formats)('in %s', (_, format) => {
     await channel.attach()
     const suspended = client.connection.once('suspended')
     const attached = proxy.mark()
-    const goOnline = outage()
-    const { reason } = await suspended
-    expect(reason?.code).toBe(80002)
-    await expect(channel.attach()).rejects.toMatchObject({ code: reason?.code })
-    expect(channel.state).toBe('suspended')
-    await proxy.expectNoClientMessage({ action: 'ATTACH' }, { after: attached })
+    await proxy.offline(async () => {
+      expect((await suspended).reason?.code).toBe(80002)
+      await expect(channel.attach()).rejects.toMatchObject({ code: 80002 })
+      expect(channel.state).toBe('suspended')
+      await proxy.expectNoClientMessage({ action: 'ATTACH' }, { after: attached })
+    })
 
     proxy.onClientMessage({ action: 'ATTACH' }).drop()
     const attaching = channel.once('attaching')
     const again = channel.once('suspended')
-    goOnline()
     await attaching
     expect((await again).reason?.code).toBe(90007)
   })
@@ -170,11 +159,12 @@ describe.each(formats)('in %s', (_, format) => {
   })
 
   test('a client that starts without a network connects once there is one', async () => {
-    const goOnline = outage()
-    const client = realtime({ ...format, ...quick })
-    await client.connection.once('disconnected')
+    const client = await proxy.offline(async () => {
+      const early = realtime({ ...format, ...quick })
+      await early.connection.once('disconnected')
+      return early
+    })
     expect(proxy).not.toHaveConnected()
-    goOnline()
 
     await client.connection.whenState('connected')
     expect(proxy).toHaveConnected(1)
