@@ -1,4 +1,5 @@
 import type { Side } from './side.ts'
+import type { Framing } from './stream/framing.ts'
 import type { StreamDeclaration } from './stream/declaration.ts'
 
 /** What a codec is told about one direction of one connection, before its first byte. */
@@ -82,6 +83,8 @@ export interface Codec<T = unknown, S = unknown> {
   readonly stateless?: boolean
   /** The HTTP exchanges that carry its messages, for protocols that have a transport beside the WebSocket. @default none */
   readonly streams?: readonly StreamDeclaration<T>[]
+  /** How its payloads lie in the bodies of declared streams. @default by content type */
+  readonly framing?: Framing
   /** Makes the state of one direction of one connection. @default undefined as state */
   state?(direction: CodecStateDirection<S>): S
   /** @throws anything, if the bytes are not of this protocol; they then pass untouched and are journalled as undecodable. */

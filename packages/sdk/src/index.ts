@@ -1,4 +1,4 @@
-export { MidwireError, pass } from '@midwire/proxy'
+export { jsonArray, MidwireError, pass, separated } from '@midwire/proxy'
 export type {
   Codec,
   CodecContext,
@@ -15,34 +15,37 @@ export type {
   Decoded,
   DecodedMessage,
   Encoded,
+  Envelope,
   Exchange,
   ExchangeResponse,
   HandshakeFacts,
-  Journal,
   Framing,
   FramingName,
   FramingReader,
   HostMatch,
-  Message,
+  Journal,
   LimitConditions,
   LinkConditions,
+  Message,
   MidwireErrorCode,
-  RawSendOptions,
   Packing,
   NetworkConditions,
   NetworkHandle,
   Outage,
   OutageOptions,
+  RawSendOptions,
   RequestFacts,
   RewritableHandshake,
   SendOptions,
   Side,
-  SourceLine,
   SliceConditions,
+  SourceLine,
   TerminateOptions,
   StallConditions,
   StreamDeclaration,
   StreamRequest,
+  TrafficEvent,
+  Transport,
   UndecodedMessage,
   Verdict,
 } from '@midwire/proxy'
@@ -54,6 +57,8 @@ export { binary } from './codec/binary.ts'
 export { delimitedJson } from './codec/delimited-json.ts'
 export type { DelimitedJsonOptions } from './codec/delimited-json.ts'
 export { json } from './codec/json.ts'
+export { sse } from './codec/sse.ts'
+export type { ServerSentEvent } from './codec/sse.ts'
 export { text } from './codec/text.ts'
 export { withSchema } from './codec/with-schema.ts'
 export type { CloseRuleBuilder, ControlRuleBuilder } from './control-rule-builder.ts'
@@ -85,13 +90,13 @@ export type {
 export type { HandleVerdict, HoldOptions, MessageRuleBuilder } from './message-rule-builder.ts'
 export type { MswRequestHandler } from './msw-handlers.ts'
 export type { ResponseHeaders } from './own-response.ts'
+export { presets } from './presets.ts'
 export { ProxyControl } from './proxy-control.ts'
 export type { RequestMatchOptions } from './request-match.ts'
 export type { RequestPatch, ResponsePatch } from './request-patch.ts'
 export type { AtResponse, FaultOptions, RequestRuleBuilder } from './request-rule-builder.ts'
 export type { RequestHoldHandle, RequestRuleHandle } from './request-rule-handle.ts'
 export type { ConnectRuleHandle, HoldHandle, MessageRuleHandle, RuleHandle } from './rule-handle.ts'
-export { presets } from './presets.ts'
 export type { ScopeKind } from './scope-state.ts'
 export { checkSettings } from './settings.ts'
 export type { InterceptionOptions } from './settings.ts'

@@ -36,6 +36,8 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
     const { stream, declared } = options
     this.#watch = new EndWatch(declared, stream.connection.url, () => stream.finish())
     stream.join(this)
+    const { road } = options.control.client
+    if (road) stream.connection.travelOn(road, options.engine.network)
   }
 
   request(head: RequestHead, body: Body): Part<RequestHead> | Promise<Part<RequestHead>> {
@@ -49,10 +51,12 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
     const { result } = this.#passage('client', head.rawHeaders, body, byType.name === 'lines' ? byType : framingOf('body'))
     const goOn = ({ rawHeaders, body: passed }: Passed): Part<RequestHead> => ({ head: { ...head, rawHeaders }, body: passed })
     if (!(result instanceof Promise)) return goOn(result)
-    return result.then(passed => {
-      // Nothing is left to send: the client is told that it was taken.
-      if (!passed.content) control.answer({ status: 204, headers: [], body: new Uint8Array(0) })
-      return goOn(passed)
+    return new Promise((resolve, reject) => {
+      result.then(passed => {
+        if (passed.content) resolve(goOn(passed))
+        // Nothing is left to send: the client is told that it was taken.
+        else control.answer({ status: 204, headers: [], body: new Uint8Array(0) })
+      }, reject)
     })
   }
 
@@ -77,8 +81,9 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
   over(failure: string | undefined, by: Side | undefined): void {
     if (this.#over) return
     this.#over = true
-    const { stream, declared } = this.#options
+    const { stream, declared, control } = this.#options
     stream.leave(this)
+    if (control.client.road) stream.connection.leaveRoad(control.client.road)
     if (declared.declaration.connectionKey !== undefined) return
     if (failure !== undefined) stream.broke(by ?? 'client')
     else stream.finish()
@@ -119,7 +124,8 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
   }
 
   #framing({ rawHeaders }: ResponseHead): Framing {
-    const { framing } = this.#options.declared.declaration
+    const { declaration, codec } = this.#options.declared
+    const framing = declaration.framing ?? codec.framing
     return framing === undefined ? framingFor(fieldOf(rawHeaders, 'content-type')) : framingOf(framing)
   }
 
