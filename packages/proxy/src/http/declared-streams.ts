@@ -22,7 +22,7 @@ export interface DeclaredStream {
 
 /** What who carries the messages of an exchange may do to it. */
 export interface ExchangeControl {
-  readonly client: Pick<ClientSide, 'version'>
+  readonly client: Pick<ClientSide, 'version' | 'road'>
   /** Cuts both sides off. */
   fail(failure: string, cut: Cut): void
   /** Answers in upstream's place. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 import type { Leg } from '../io/leg.ts'
+import type { Road } from '../io/road.ts'
 import { addTrailers, corkBriefly, writeRaw } from './outgoing.ts'
 import { headerLines } from './raw-headers.ts'
 import type { Body, ClientSide, Cut, RequestHead, ResponseHead } from './sides.ts'
@@ -22,6 +23,10 @@ export class Http1Client implements ClientSide {
     // What breaks here breaks the connection, whose end tells of it.
     response.on('error', ignore)
     request.on('error', ignore)
+  }
+
+  get road(): Road | undefined {
+    return this.#leg.road
   }
 
   inform({ status, statusText, rawHeaders }: ResponseHead): void {

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { Road } from '../io/road.ts'
 
 // One exchange as the pipeline sees it, whatever version of HTTP carries it. Heads are flat header arrays, as they came; bodies are
 // content without framing; trailers are known once a body has ended.
@@ -41,6 +42,8 @@ export interface Cut {
 /** The client's side of one exchange: a request that came in, and the way to answer it. */
 export interface ClientSide {
   readonly version: '1.0' | '1.1' | '2'
+  /** The connection that it came on. */
+  readonly road: Road | undefined
   readonly head: RequestHead
   readonly body: Body
   /** An informational response (RFC 9110 §15.2), 100 included. */

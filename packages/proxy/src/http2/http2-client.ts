@@ -1,5 +1,6 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Writable } from 'node:stream'
+import type { Road } from '../io/road.ts'
 import type { Body, ClientSide, Cut, RequestHead, ResponseHead } from '../http/sides.ts'
 import { byName, fieldsOnly, pseudoHeader, responseHeaders, splitHead } from './heads.ts'
 import { IncomingBody } from './incoming-body.ts'
@@ -15,6 +16,7 @@ const withoutDate: object = { sendDate: false }
 export class Http2Client implements ClientSide {
   readonly version = '2'
   readonly head: RequestHead
+  readonly road: Road | undefined
   readonly body: Body
   readonly #stream: ServerHttp2Stream
   readonly #connectionEnd: () => 'rst' | 'fin' | undefined
@@ -24,7 +26,12 @@ export class Http2Client implements ClientSide {
   #whenOver: ((cut: Cut | undefined) => void) | undefined
 
   /** `connectionEnd` says how the session's connection has ended, if it has: what is left then is told nothing more. */
-  constructor(stream: ServerHttp2Stream, rawHeaders: readonly string[], connectionEnd: () => 'rst' | 'fin' | undefined) {
+  constructor(
+    stream: ServerHttp2Stream,
+    rawHeaders: readonly string[],
+    road: Road | undefined,
+    connectionEnd: () => 'rst' | 'fin' | undefined,
+  ) {
     const { pseudo, fields } = splitHead(rawHeaders)
     this.head = {
       method: pseudoHeader(pseudo, ':method') ?? '',
@@ -35,6 +42,7 @@ export class Http2Client implements ClientSide {
       endsStream: stream.endAfterHeaders,
     }
     this.body = new IncomingBody(stream)
+    this.road = road
     this.#stream = stream
     this.#connectionEnd = connectionEnd
     stream.on('error', () => {

@@ -75,7 +75,7 @@ export class Http2Connection {
       stream.on('error', () => {})
       return stream.close(constants.NGHTTP2_REFUSED_STREAM)
     }
-    const client = new Http2Client(stream, rawHeaders, () => this.#clientEnd ?? this.#upstream?.ended)
+    const client = new Http2Client(stream, rawHeaders, this.#client.road, () => this.#clientEnd ?? this.#upstream?.ended)
     const target = this.#targetOf(client.head)
     this.#active++
     runExchange(this.#engine, client, {

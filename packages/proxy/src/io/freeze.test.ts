@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket as WsWebSocket, WebSocketServer } from 'ws'
@@ -95,7 +96,7 @@ test.for(['terminate', 'reset'] as const)(
     await until(() => client.bufferedAmount === 0)
     await quiet()
     if (how === 'terminate') client.terminate()
-    else (Reflect.get(client, '_socket') as import('node:net').Socket).resetAndDestroy()
+    else (Reflect.get(client, '_socket') as Socket).resetAndDestroy()
     await once(client, 'close')
     await quiet()
     expect(atServer).toEqual([])

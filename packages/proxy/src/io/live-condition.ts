@@ -23,8 +23,6 @@ export interface LiveConditionOptions {
   readonly seed: number
   /** Which of its scope's it is, from 0. */
   readonly ordinal: number
-  /** Only on this road. */
-  readonly only?: Road | undefined
   /** The seed has mattered. */
   readonly onDraw: () => void
 }
@@ -57,10 +55,9 @@ export class LiveCondition {
   /** True if it is for what the client and its servers say on this road, in either direction. */
   covers(road: Road, { host, port }: Pick<RoadLeg, 'host' | 'port'>): boolean {
     const { host: wanted, connection } = this.#conditions
-    if (this.#options.only !== undefined && this.#options.only !== road) return false
     if (road.isFree || !road.scope || this.scope.ended || !this.scope.isRelatedTo(road.scope)) return false
-    if (typeof connection === 'function' ? !road.connection || !connection(road.connection) : connection && road.connection !== connection)
-      return false
+    if (typeof connection === 'function' && ![...road.connections].some(connection)) return false
+    if (typeof connection === 'object' && !road.connections.has(connection)) return false
     return isHost(wanted, host, port)
   }
 

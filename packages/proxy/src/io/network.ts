@@ -89,15 +89,12 @@ export class Network {
     }
   }
 
-  /** From now on nothing passes on this road, and what arrives waits. */
-  freeze(road: Road, from: Side): () => void {
-    const { connection, scope = connection?.scope } = road
-    const owner = this.#options.currentScope() ?? scope
-    if (!owner) return () => {}
-    const live = this.#start(owner, { blackHole: true, from }, road)
-    this.#options.note(connection, scope, `frozen: nothing that the ${from} sends passes`)
+  /** From now on nothing that `from` sends passes on this connection, and what arrives waits; returns what lets it go on. */
+  freeze(connection: Connection, from: Side): () => void {
+    const live = this.#start(this.#options.currentScope() ?? connection.scope, { blackHole: true, from, connection })
+    this.#options.note(connection, connection.scope, `frozen: nothing that the ${from} sends passes`)
     return () => {
-      if (this.#stop(live)) this.#options.note(connection, scope, `thawed: what the ${from} sent goes on`)
+      if (this.#stop(live)) this.#options.note(connection, connection.scope, `thawed: what the ${from} sent goes on`)
     }
   }
 
@@ -113,11 +110,7 @@ export class Network {
       if (end === 'silent' || !road.scope || !scope.isRelatedTo(road.scope)) continue
       const gone = road.legs.filter(at => isHost(hosts, at.host, at.port))
       if (gone.length === 0) continue
-      this.#options.note(
-        road.connection,
-        road.scope,
-        `the network went away${road.connection ? '' : ` from under a connection to ${gone[0]?.host}`}`,
-      )
+      this.#noteLoss(road, gone[0]?.host ?? '')
       for (const { leg } of gone) leg.top.cut(end)
     }
     const goOnline = (): void => {
@@ -153,11 +146,17 @@ export class Network {
     return bounded(flushed)
   }
 
-  #start(scope: Scope, conditions: NetworkConditions, only?: Road): LiveCondition {
+  #noteLoss(road: Road, host: string): void {
+    const { note } = this.#options
+    for (const connection of road.connections) note(connection, road.scope, 'the network went away')
+    if (road.connections.size === 0) note(undefined, road.scope, `the network went away from under a connection to ${host}`)
+  }
+
+  #start(scope: Scope, conditions: NetworkConditions): LiveCondition {
     const ordinal = this.#counts.get(scope) ?? 0
     this.#counts.set(scope, ordinal + 1)
     const { clock, seed, onDraw } = this.#options
-    const live = new LiveCondition({ scope, conditions, clock, seed, ordinal, onDraw, only })
+    const live = new LiveCondition({ scope, conditions, clock, seed, ordinal, onDraw })
     this.#conditions.add(live)
     this.#applyAll()
     return live

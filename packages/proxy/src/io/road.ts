@@ -26,7 +26,7 @@ export class Road {
   readonly #servers = new Set<RoadLeg>()
   readonly #onChange: (road: Road) => void
   #scope: Scope | undefined
-  #connection: Connection | undefined
+  readonly #connections = new Set<Connection>()
   #isFree = false
 
   constructor(client: Leg, { scope, to }: RoadFacts, onChange: (road: Road) => void) {
@@ -41,9 +41,9 @@ export class Road {
     return this.#scope
   }
 
-  /** The WebSocket that it has become. */
-  get connection(): Connection | undefined {
-    return this.#connection
+  /** What travels on it: the WebSocket that it has become, or streams of messages over HTTP, several of them on HTTP/2. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections
   }
 
   /** True once somebody has ended it by force: no condition holds it any more. */
@@ -86,10 +86,15 @@ export class Road {
     this.#onChange(this)
   }
 
-  becomes(connection: Connection): void {
-    this.#connection = connection
+  carry(connection: Connection): void {
+    this.#connections.add(connection)
     this.#scope = connection.scope
     this.#onChange(this)
+  }
+
+  /** It travels here no more. */
+  leave(connection: Connection): void {
+    if (this.#connections.delete(connection)) this.#onChange(this)
   }
 
   /** From now on nothing holds it; what is on its way is lost. */

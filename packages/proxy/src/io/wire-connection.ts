@@ -37,7 +37,8 @@ export class WireConnection implements Connection {
   #pump: Pump | undefined
   #obstacle: ((to: Side) => string | undefined) | undefined
   #abandon: (() => void) | undefined
-  #travels: { readonly road: Road; readonly network: Network } | undefined
+  #network: Network | undefined
+  readonly #roads = new Set<Road>()
   readonly #frozen = new Map<Side, () => void>()
   readonly #closed: Promise<void>
   readonly #resolveClosed: () => void
@@ -81,19 +82,24 @@ export class WireConnection implements Connection {
     return this.#closed
   }
 
-  /** The road that it travels on: what can be frozen, and cut off from what is on its way. */
+  /** A road that it travels on: what can be frozen, and cut off from what is on its way. */
   travelOn(road: Road, network: Network): void {
-    this.#travels = { road, network }
-    road.becomes(this)
+    this.#network = network
+    this.#roads.add(road)
+    road.carry(this)
+  }
+
+  leaveRoad(road: Road): void {
+    this.#roads.delete(road)
+    road.leave(this)
   }
 
   freeze({ from }: { readonly from?: Side } = {}): void {
     if (from !== undefined && from !== 'client' && from !== 'server')
       throw new MidwireError('MIDWIRE_BAD_INPUT', `freeze({ from }): ${JSON.stringify(from)} — expected 'client' or 'server'`)
-    if (!this.#travels || this.#state === 'closed') throw this.#badUse('freeze')
-    const { road, network } = this.#travels
+    if (!this.#network || this.#state === 'closed') throw this.#badUse('freeze')
     for (const side of from ? [from] : sides) {
-      if (!this.#frozen.has(side)) this.#frozen.set(side, network.freeze(road, side))
+      if (!this.#frozen.has(side)) this.#frozen.set(side, this.#network.freeze(this, side))
     }
   }
 
@@ -136,6 +142,8 @@ export class WireConnection implements Connection {
     this.#state = 'closed'
     this.#pump = undefined
     this.#abandon = undefined
+    this.thaw()
+    for (const road of this.#roads) this.leaveRoad(road)
     this.#resolveClosed()
   }
 
@@ -181,14 +189,14 @@ export class WireConnection implements Connection {
   terminate(): void {
     if (this.#abandon) return this.#abandon()
     const pump = this.#running('terminate')
-    this.#travels?.road.free()
+    this.#cutOff()
     pump.push({ kind: 'terminate', how: 'fin' })
   }
 
   reset(): void {
     if (this.#abandon) return this.#abandon()
     const pump = this.#running('reset')
-    this.#travels?.road.free()
+    this.#cutOff()
     pump.push({ kind: 'terminate', how: 'rst' })
   }
 
@@ -242,6 +250,12 @@ export class WireConnection implements Connection {
   #running(verb: string): Pump {
     if (this.#pump) return this.#pump
     throw this.#badUse(verb)
+  }
+
+  /** What is on its way is lost, and nothing holds its end. Other exchanges may travel on the roads of a stream. */
+  #cutOff(): void {
+    if (this.transport === 'websocket') for (const road of this.#roads) road.free()
+    else this.thaw()
   }
 
   #badUse(verb: string): MidwireError {
