@@ -12,8 +12,17 @@ export interface Outcome {
 
 /** The first line that a program says of its version, or undefined where it is missing. */
 export function versionOf(program: string): string | undefined {
+  return about(program)?.split('\n', 1)[0]
+}
+
+/** What a program says of its version on the line `Features:`. */
+export function featuresOf(program: string): readonly string[] {
+  return /^Features: (.*)$/m.exec(about(program) ?? '')?.[1]?.split(' ') ?? []
+}
+
+function about(program: string): string | undefined {
   try {
-    return execFileSync(program, ['--version'], { encoding: 'utf8', env: cleanEnvironment({}) }).split('\n', 1)[0]
+    return execFileSync(program, ['--version'], { encoding: 'utf8', env: cleanEnvironment({}) })
   } catch {
     return undefined
   }

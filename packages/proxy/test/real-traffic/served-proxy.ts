@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
+import { createSecureServer } from 'node:http2'
 import { createServer } from 'node:https'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startProxy, type Exchange, type ProxyEngine } from '../../src/index.ts'
@@ -18,11 +20,22 @@ export interface ServedProxy extends AsyncDisposable {
   takeExchanges(): readonly Exchange[]
 }
 
-export async function serveBehindProxy(listener: RequestListener): Promise<ServedProxy> {
+/** `http2`: the server speaks that, and HTTP/1.1 to who wants it. */
+export async function serveBehindProxy(listener: RequestListener, { http2 = false } = {}): Promise<ServedProxy> {
   const engine = await startProxy({ adoptUnscoped: true })
-  const server = createServer(engine.issue('localhost'), (request, response) => {
+  const serve: RequestListener = (request, response) => {
     response.sendDate = false
     listener(request, response)
+  }
+  const identity = engine.issue('localhost')
+  // Its compatibility API serves what a listener for HTTP/1.1 does.
+  const server = http2
+    ? createSecureServer({ ...identity, allowHTTP1: true }, serve as unknown as Parameters<typeof createSecureServer>[1])
+    : createServer(identity, serve)
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
   })
   server.listen(0, 'localhost')
   await once(server, 'listening')
@@ -42,7 +55,7 @@ export async function serveBehindProxy(listener: RequestListener): Promise<Serve
       return events.flatMap(event => (event.kind === 'request' ? [event.exchange] : []))
     },
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
+      for (const socket of sockets) socket.destroy()
       server.close()
       await once(server, 'close')
       await engine.close()
