@@ -288,23 +288,32 @@ export class RunningExchange {
     this.#server = server
     const { fault } = this.#detour
     const stopAt = typeof fault?.at === 'object' && 'requestBytes' in fault.at ? fault.at.requestBytes : undefined
-    pour(body.stream, server.body, {
-      onChunk,
-      stopAt,
-      onStop: () => server.flush(() => fault && this.break(fault)),
-      onEnd: () => {
-        if (onChunk) this.requestEnded()
-        if (this.#deaf === 'server' || this.#deaf === 'both') return
-        try {
-          server.addTrailers(body.trailers())
-          server.body.end()
-        } catch (error) {
-          this.fail(`the request cannot be relayed: ${messageOf(error)}`, { how: 'rst' })
-        }
-      },
-    })
     // A body that cannot be read any more cannot be ended, either.
     body.stream.on('error', ignore)
+    const pourOn = (stop?: number): void =>
+      pour(body.stream, server.body, {
+        onChunk,
+        stopAt: stop,
+        onStop: () =>
+          server.flush(() => {
+            if (!fault || this.#over) return
+            this.break(fault)
+            if (fault.to === 'client') pourOn()
+            else if (fault.how !== 'stall') this.#drain({ body, onChunk })
+          }),
+        onEnd: () => {
+          if (onChunk) this.requestEnded()
+          if (stop !== undefined) this.note(`the request ended before the ${stop} bytes after which ${fault?.label} was to act`)
+          if (this.#isDeaf('server')) return
+          try {
+            server.addTrailers(body.trailers())
+            server.body.end()
+          } catch (error) {
+            this.fail(`the request cannot be relayed: ${messageOf(error)}`, { how: 'rst' })
+          }
+        },
+      })
+    pourOn(stopAt)
   }
 
   #inform(head: ResponseHead): void {
@@ -317,8 +326,7 @@ export class RunningExchange {
     const { fault, instead, pause, edit } = this.#detour
     body.stream.on('error', ignore)
     if (this.record) this.engine.exchanges.answer(this.record, head)
-    if (this.#over || this.#isDeaf('client'))
-      return drain(body.stream, this.#countResponse, () => (this.#responseEnded(), this.#lingering?.()))
+    if (this.#over || this.#isDeaf('client')) return this.#drainResponse(body, false)
     if (fault?.at === 'beforeResponse') return this.break(fault)
     if (instead) return drain(body.stream, this.#countResponse, () => (this.#responseEnded(), this.#giveOwn(instead)))
     if (!pause && !edit) return this.#deliver(head, body)
@@ -353,7 +361,12 @@ export class RunningExchange {
       pour(body.stream, to, {
         onChunk: counted ? undefined : this.#countResponse,
         stopAt,
-        onStop: () => client.flush(() => fault && this.break(fault)),
+        onStop: () =>
+          client.flush(() => {
+            if (!fault || this.#over) return
+            this.break(fault)
+            if (fault.how !== 'stall') this.#drainResponse(body, counted)
+          }),
         onEnd: () => {
           if (!counted) this.#responseEnded()
           if (stopAt !== undefined) this.note(`the response ended before the ${stopAt} bytes after which ${fault?.label} was to act`)
@@ -368,6 +381,13 @@ export class RunningExchange {
     } catch (error) {
       this.fail(`the response cannot be relayed: ${messageOf(error)}`, { how: 'fin' })
     }
+  }
+
+  #drainResponse(body: Body, counted: boolean): void {
+    drain(body.stream, counted ? undefined : this.#countResponse, () => {
+      if (!counted) this.#responseEnded()
+      this.#lingering?.()
+    })
   }
 
   #giveOwn(response: OwnResponse): void {

@@ -133,6 +133,8 @@ export class HttpConnection implements HttpClient, Doorway {
   }
 
   onMalformed(error: Error): void {
+    // The client's FIN has come in the middle of a request: it is passed on, and upstream says what is to become of it.
+    if ('code' in error && error.code === 'HPE_INVALID_EOF_STATE') return
     this.#engine.note(undefined, this.#options.scopeOf(this.#count), `refused a malformed request: ${error.message}`)
     // What Node's own server does with what llhttp refuses.
     if (this.leg.stream.writable && !isReset(error)) this.leg.stream.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
@@ -218,6 +220,9 @@ export class HttpConnection implements HttpClient, Doorway {
       throw new Error('the client left while upstream was being dialled')
     }
     this.#link = link
+    if (this.#options.onUnreachable === 'reset')
+      link.whenIdle({ onBytes: bytes => this.leg.stream.write(bytes), onEnd: () => this.leg.end() })
+    else link.whenIdle({ onBytes: () => link.destroy(), onEnd: () => link.destroy() })
     link.leg.stream.on('close', () => {
       this.#upstreams.delete(origin)
       if (this.#spared.delete('client')) return

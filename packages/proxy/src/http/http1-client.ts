@@ -38,7 +38,12 @@ export class Http1Client implements ClientSide {
     const response = this.#response
     response.sendDate = false
     if (last) response.shouldKeepAlive = false
+    // Whether the connection goes on is for the two heads to say (RFC 9112 §9.3). Node ends it also after a 100 that it has not written
+    // itself, and after a response without content that speaks of chunks.
+    Reflect.set(response, '_expect_continue', false)
+    const keepsAlive = response.shouldKeepAlive
     response.writeHead(status, statusText, rawHeaders as string[])
+    if (keepsAlive && !response.shouldKeepAlive) Reflect.set(response, '_last', false)
     // A stream of events must not wait for its first byte to send its head; one that is there already goes along.
     corkBriefly(this.#leg.stream)
     response.flushHeaders()

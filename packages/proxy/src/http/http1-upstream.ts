@@ -41,7 +41,12 @@ class Http1Request implements ServerSide {
     request.on('response', response => {
       if (this.#over) return void response.on('error', () => {}).resume()
       this.#answered = true
+      // Its end is upstream's own to choose. Node would end it after an answer to HEAD that names no length, for one.
+      request.shouldKeepAlive = true
       response.on('error', error => this.#end(error))
+      response.on('end', () => {
+        if (!request.writableFinished) this.#goOnDraining()
+      })
       const { statusCode: status = 0, statusMessage: statusText = '', rawHeaders } = response
       listener.respond({ status, statusText, rawHeaders }, { stream: response, trailers: () => response.rawTrailers })
     })
@@ -52,12 +57,26 @@ class Http1Request implements ServerSide {
     })
   }
 
+  /** Node does not tell a request of its socket's drain once the response has come, though its body may still be under way. */
+  #goOnDraining(): void {
+    const request = this.#request
+    const drained = (): void => {
+      if (request.writableNeedDrain) request.emit('drain')
+    }
+    this.#link.leg.stream.on('drain', drained)
+    request.on('close', () => this.#link.leg.stream.off('drain', drained))
+  }
+
   addTrailers(rawTrailers: readonly string[]): void {
     addTrailers(this.#request, rawTrailers)
   }
 
   flush(done: () => void): void {
-    flush(this.#link.leg, done)
+    const request = this.#request
+    if (Reflect.get(request, '_headerSent') !== true) request.flushHeaders()
+    // An agent lends its socket in a later turn, and what was written goes out behind that.
+    if (request.socket || request.destroyed) flush(this.#link.leg, done)
+    else request.once('socket', () => process.nextTick(() => flush(this.#link.leg, done)))
   }
 
   cut({ how }: Cut): void {

@@ -13,9 +13,13 @@ const ofConnections = new Set(['connection', 'keep-alive', 'proxy-connection', '
 export function writeOwn(client: ClientSide, response: OwnResponse, brokeOff: () => void): ResponseHead {
   const { status, statusText = client.version === '2' ? '' : (STATUS_CODES[status] ?? ''), body } = response
   const rawHeaders = framed(client, response)
-  const head = { status, statusText, rawHeaders }
+  const { trailers = [] } = response
+  // HTTP/2 then says all in one frame, which is how gRPC ends a call that has no messages.
+  const endsStream = body instanceof Uint8Array && body.length === 0 && trailers.length === 0
+  const head = { status, statusText, rawHeaders, endsStream }
   const isLast = client.version !== '2' && (hasMember(rawHeaders, 'connection', 'close') || isUnframed(client, status, rawHeaders))
   const to = client.respond(head, isLast)
+  client.addTrailers(trailers)
   if (!hasContent(client, status)) {
     to.end()
     if (!(body instanceof Uint8Array)) void body.cancel().catch(() => {})

@@ -4,7 +4,7 @@ import type { Body } from './sides.ts'
 export interface Pouring {
   /** Sees each chunk before it is written; it must not keep what it may not copy. */
   readonly onChunk?: ((chunk: Buffer) => void) | undefined
-  /** After so many bytes it stops reading and calls `onStop`. @default never */
+  /** After so many bytes it stops reading and calls `onStop`; what is left can be read by another. @default never */
   readonly stopAt?: number | undefined
   readonly onStop?: (() => void) | undefined
   /** All was read; `to` is not ended yet. */
@@ -14,17 +14,19 @@ export interface Pouring {
 /** Writes a body chunk by chunk, with back-pressure. What can no longer be written is read and thrown away. */
 export function pour(from: Readable, to: Writable, { onChunk, stopAt = Infinity, onStop, onEnd }: Pouring): void {
   let left = stopAt
-  const stop = (): void => {
+  const stop = (rest?: Buffer): void => {
     from.off('data', onData).off('end', onEnd)
+    to.off('drain', resume).off('close', resume)
     from.pause()
+    if (rest && rest.length > 0) from.unshift(rest)
     onStop?.()
   }
   const onData = (chunk: Buffer): void => {
-    onChunk?.(chunk)
     const part = chunk.length < left ? chunk : chunk.subarray(0, left)
     left -= part.length
+    onChunk?.(part)
     if (part.length > 0 && !to.destroyed && !to.writableEnded && !to.write(part)) from.pause()
-    if (left === 0) stop()
+    if (left === 0) stop(chunk.subarray(part.length))
   }
   const resume = (): void => void from.resume()
   to.on('drain', resume)

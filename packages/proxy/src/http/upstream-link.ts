@@ -1,26 +1,32 @@
 import { Agent, type ClientRequest, type RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { Leg } from '../io/leg.ts'
 import { ExactRequest } from './exact.ts'
 
 // A proxy must not be stricter than the two ends: they have limits of their own.
 const maxHeaderSize = 256 * 1024
 
+/** What upstream does while nothing is asked of it. */
+export interface IdleListener {
+  /** Bytes that answer nothing, such as a 408 before a server hangs up. */
+  onBytes(bytes: Buffer): void
+  onEnd(): void
+}
+
 /** The one upstream connection behind a client's connection, reused for each of its requests, never pooled. */
 export class UpstreamLink {
   readonly leg: Leg
-  readonly #agent: SingleSocketAgent
+  readonly #lender: Lender
 
   constructor(leg: Leg) {
     this.leg = leg
-    this.#agent = new SingleSocketAgent(leg.stream)
+    this.#lender = new Lender(leg.stream)
   }
 
   /** Sends the head exactly as given: method, target, names and values in turn. */
   request(method: string, target: string, rawHeaders: readonly string[]): ClientRequest {
     const options: RequestOptions = {
-      agent: this.#agent,
+      agent: this.#lender,
       method,
       path: target,
       headers: rawHeaders,
@@ -31,26 +37,64 @@ export class UpstreamLink {
     return new ExactRequest(options)
   }
 
+  /** Listens between requests, from now on. */
+  whenIdle(listener: IdleListener): void {
+    this.#lender.whenIdle(listener)
+  }
+
   destroy(): void {
-    this.#agent.destroy()
     this.leg.destroy()
   }
 }
 
-class SingleSocketAgent extends Agent {
-  #socket: Socket | undefined
+/**
+ * Lends one socket to one request at a time, in the order of asking. Node's own agent ends a socket between two requests at whatever
+ * comes in on it, so that a reset could not be told from an end.
+ */
+class Lender extends Agent {
+  readonly #socket: Socket
+  readonly #waiting: ClientRequest[] = []
+  #borrower: ClientRequest | undefined
+  #idle: IdleListener | undefined
 
   constructor(socket: Socket) {
-    super({ keepAlive: true, maxSockets: 1, timeout: 0 })
+    super({ keepAlive: true })
     this.#socket = socket
+    socket.on('free', () => this.#lend(this.#waiting.shift()))
+    socket.on('close', () => {
+      for (const request of this.#waiting.splice(0)) request.destroy(ended())
+    })
   }
 
-  // A request that waited for its turn when the connection ended asks for another one: the client's connection ends with its
-  // upstream's, so there is none. Thrown, the error would reach nobody who waits for it.
-  override createConnection(_: object, callback?: (error: Error | null, stream: Duplex) => void): Socket | undefined {
-    const socket = this.#socket
-    this.#socket = undefined
-    if (!socket) (callback as ((error: Error) => void) | undefined)?.(new Error('the upstream connection of this client has ended'))
-    return socket
+  /** What Node calls for a request that needs a socket. */
+  addRequest(request: ClientRequest): void {
+    if (this.#socket.destroyed) request.destroy(ended())
+    else if (this.#borrower) this.#waiting.push(request)
+    else this.#lend(request)
   }
+
+  whenIdle(listener: IdleListener): void {
+    this.#idle = listener
+    if (!this.#borrower) this.#listen()
+  }
+
+  #lend(request: ClientRequest | undefined): void {
+    this.#borrower = request
+    if (!request) return this.#listen()
+    this.#socket.off('data', this.#onBytes).off('end', this.#onEnd)
+    request.onSocket(this.#socket)
+  }
+
+  #listen(): void {
+    if (!this.#idle || this.#socket.destroyed) return
+    if (this.#socket.readableEnded) this.#idle.onEnd()
+    else this.#socket.on('data', this.#onBytes).on('end', this.#onEnd)
+  }
+
+  readonly #onBytes = (bytes: Buffer): void => this.#idle?.onBytes(bytes)
+  readonly #onEnd = (): void => this.#idle?.onEnd()
+}
+
+function ended(): Error {
+  return new Error('the upstream connection of this client has ended')
 }
