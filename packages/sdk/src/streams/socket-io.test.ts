@@ -1,0 +1,131 @@
+import { Server } from 'socket.io'
+import { io } from 'socket.io-client'
+import type { Socket } from 'socket.io-client'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { socketIo } from '../codec/socket-io.ts'
+import type { SocketIoPacket } from '../codec/socket-io.ts'
+import { startInterceptionProxy } from '../start.ts'
+import type { StartedProxy } from '../start.ts'
+import { startSocketServer } from '../testing/socket-server.ts'
+import type { SocketServer } from '../testing/socket-server.ts'
+
+interface Events {
+  chat: (text: string) => void
+  told: (text: string) => void
+  ask: (text: string, answer: (text: string) => void) => void
+}
+
+const host = 'chat.example.com'
+let server: SocketServer
+let sockets: Server<Events, Events>
+let client: Socket<Events, Events> | undefined
+
+beforeEach(async () => {
+  server = await startSocketServer()
+  sockets = new Server(server.http)
+  sockets.on('connection', socket => {
+    socket.on('chat', text => {
+      for (const part of text.split(',')) socket.emit('told', part)
+    })
+    socket.on('ask', (text, answer) => answer(`${text}!`))
+  })
+})
+afterEach(async () => {
+  client?.disconnect()
+  await sockets.close()
+  await server[Symbol.asyncDispose]()
+})
+
+function start(): Promise<StartedProxy<SocketIoPacket<Events>>> {
+  return startInterceptionProxy({ codec: socketIo<Events>(), route: { [host]: server.url } })
+}
+
+function connect(transport: 'polling' | 'websocket'): Socket<Events, Events> {
+  client = io(`http://${host}`, { transports: [transport], reconnection: true, reconnectionDelay: 1, forceNew: true })
+  return client
+}
+
+function told(socket: Socket<Events, Events>, count: number): Promise<string[]> {
+  const texts: string[] = []
+  return new Promise(resolve => {
+    socket.on('told', text => {
+      texts.push(text)
+      if (texts.length === count) resolve(texts)
+    })
+  })
+}
+
+// The same tests on both transports: what a rule says of a message does not depend on what carries it.
+describe.each(['websocket', 'polling'] as const)('a socket.io client over %s', transport => {
+  test('events of the server are dropped, patched and sent twice', async () => {
+    await using proxy = await start()
+    proxy.onServerMessage({ type: 'EVENT', data: ['told', 'b'] }).drop()
+    proxy.onServerMessage({ type: 'EVENT', data: ['told', 'c'] }).replace({ type: 'EVENT', nsp: '/', data: ['told', 'C'] })
+    proxy.onServerMessage({ type: 'EVENT', data: ['told', 'd'] }).duplicate(1)
+    const socket = connect(transport)
+    const heard = told(socket, 4)
+    socket.emit('chat', 'a,b,c,d')
+    expect(await heard).toEqual(['a', 'C', 'd', 'd'])
+    const { connection } = await proxy.waitForServerMessage({ type: 'EVENT', data: ['told', 'd'] })
+    expect(connection.transport).toBe(transport)
+    expect(proxy.connections).toHaveLength(1)
+  })
+
+  test('an event of the server is held, and released', async () => {
+    await using proxy = await start()
+    const rule = proxy.onServerMessage({ type: 'EVENT', data: ['told', 'b'] }).hold()
+    const socket = connect(transport)
+    const heard = told(socket, 3)
+    socket.emit('chat', 'a,b,c')
+    await rule.next()
+    rule.releaseAll()
+    expect(await heard).toEqual(['a', 'b', 'c'])
+  })
+
+  test('an event of the client is lost, and the next one is not', async () => {
+    await using proxy = await start()
+    proxy.onClientMessage({ type: 'EVENT', data: ['chat', 'lost'] }).once().drop()
+    const socket = connect(transport)
+    const heard = told(socket, 1)
+    socket.emit('chat', 'lost')
+    await proxy.waitForClientMessage({ type: 'EVENT' })
+    socket.emit('chat', 'found')
+    expect(await heard).toEqual(['found'])
+  })
+
+  test('an acknowledgement is changed', async () => {
+    await using proxy = await start()
+    proxy.onServerMessage({ type: 'ACK' }).patch(packet => {
+      if (packet.type === 'ACK') packet.data = ['changed']
+    })
+    const socket = connect(transport)
+    expect(await socket.emitWithAck('ask', 'why')).toBe('changed')
+  })
+
+  test('a connection that is terminated is opened again', async () => {
+    await using proxy = await start()
+    const socket = connect(transport)
+    await new Promise<void>(resolve => void socket.once('connect', resolve))
+    const [first] = proxy.connections
+    const again = new Promise<void>(resolve => void socket.once('connect', resolve))
+    first?.terminate()
+    await again
+    const second = await proxy.waitForConnection({ attempt: 2 })
+    expect(second.transport).toBe(transport)
+    expect(first?.state).toBe('closed')
+  })
+})
+
+test('a client that upgrades begins with polling, and goes on over a WebSocket', async () => {
+  await using proxy = await start()
+  client = io(`http://${host}`, { forceNew: true })
+  const upgraded = new Promise<void>(resolve => void client?.once('connect', () => client?.io.engine.once('upgrade', () => resolve())))
+  await upgraded
+  await proxy.waitForConnection({ attempt: 2 })
+  expect(proxy.connections.map(connection => connection.transport)).toEqual(['polling', 'websocket'])
+  const heard = told(client, 1)
+  client.emit('chat', 'a')
+  expect(await heard).toEqual(['a'])
+  const { connection } = await proxy.waitForServerMessage({ type: 'EVENT', data: ['told', 'a'] })
+  expect(connection.transport).toBe('websocket')
+})
