@@ -133,8 +133,8 @@ export class ConnectRuleBuilder<T> extends RuleBuilder<ConnectRuleBuilder<T>, T>
   }
 
   /** Ends the handshake with FIN, unanswered. */
-  terminate(): ConnectRuleHandle {
-    return this.#handshake({ kind: 'terminate' })
+  end(): ConnectRuleHandle {
+    return this.#handshake({ kind: 'end' })
   }
 
   /** Passes the upgrade request on `ms` after it arrived. @throws MidwireError unless 0 or more */

@@ -123,7 +123,7 @@ async function askRules(
       connection.markClosed()
       door.link?.leg.reset()
       return void door.client.reset()
-    case 'terminate':
+    case 'end':
       engine.refused(connection, undefined, `ended ${by}`)
       connection.markClosed()
       door.link?.destroy()

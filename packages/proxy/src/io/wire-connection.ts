@@ -1,4 +1,4 @@
-import type { Connection, ConnectionState, RawSendOptions, SendOptions, Transport } from '../connection.ts'
+import type { Connection, ConnectionState, RawSendOptions, SendOptions, TerminateOptions, Transport } from '../connection.ts'
 import { MidwireError } from '../errors.ts'
 import type { Target } from '../http/target.ts'
 import type { Message } from '../message.ts'
@@ -186,10 +186,11 @@ export class WireConnection implements Connection {
     this.#running('close').push({ kind: 'close', to, code, reason })
   }
 
-  terminate(): void {
+  terminate({ closeNotify = true }: TerminateOptions = {}): void {
     if (this.#abandon) return this.#abandon()
     const pump = this.#running('terminate')
     this.#cutOff()
+    if (!closeNotify && this.transport === 'websocket') for (const road of this.#roads) road.cut('fin')
     pump.push({ kind: 'terminate', how: 'fin' })
   }
 

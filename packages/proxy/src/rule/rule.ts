@@ -99,7 +99,7 @@ export type HandshakeAction =
   | { readonly kind: 'redirect'; readonly url: string }
   | { readonly kind: 'reset' }
   /** FIN, unanswered. */
-  | { readonly kind: 'terminate' }
+  | { readonly kind: 'end' }
   | { readonly kind: 'delay'; readonly ms: number }
   | { readonly kind: 'rewrite'; readonly fn: (request: RewritableHandshake) => void }
   /** Midwire is the server: it agrees, and says these messages first. */

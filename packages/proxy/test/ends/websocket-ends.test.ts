@@ -78,7 +78,7 @@ const refusals: readonly Refusal[] = [
   {
     name: 'ended with FIN',
     really: stream => stream.end(),
-    rule: { kind: 'terminate' },
+    rule: { kind: 'end' },
     seen: /hang up|1006/,
   },
   {
