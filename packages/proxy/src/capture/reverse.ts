@@ -3,8 +3,11 @@ import type { EngineContext } from '../engine-context.ts'
 import { authority, targetOf } from '../http/target.ts'
 import { HttpConnection } from '../http/http-connection.ts'
 import { withHeader } from '../http/raw-headers.ts'
+import { withOrigin } from '../http2/heads.ts'
+import { Http2Connection } from '../http2/http2-connection.ts'
 import { Leg } from '../io/leg.ts'
 import { openUpstream } from '../io/intake.ts'
+import { sniff } from '../io/sniff.ts'
 import { connectOutcome } from '../rule/connect-outcome.ts'
 import type { Scope } from '../scope.ts'
 import { bindLoopback } from './loopback-port.ts'
@@ -38,18 +41,33 @@ export function listenReverse(engine: EngineContext, origin: string, scope: Scop
       return
     }
     attempt.outcome = 'connected'
-    new HttpConnection(engine, {
-      client,
-      destination: inbound.destination,
-      scopeOf: () => scope,
-      stack: undefined,
-      onUnreachable: 'reset',
-      locate: (scheme, request) => ({
-        target: targetOf(scheme, secure, inbound.destination, hostHeader, request.url ?? ''),
-        requestTarget: request.url ?? '',
-        headers: withHeader(request.rawHeaders, 'host', hostHeader),
-      }),
-      openUpstream: (_target, to) => openUpstream(engine, inbound, to ?? engine.routes.find(inbound.destination), secure),
-    })
+    void sniff(client.stream, undefined).then(({ kind }) => (kind === 'http2' ? serveHttp2() : serveHttp1()))
+
+    const { destination } = inbound
+    const common = { client, destination, scopeOf: () => scope, stack: undefined } as const
+    const serveHttp1 = (): void => {
+      if (client.closed) return
+      new HttpConnection(engine, {
+        ...common,
+        onUnreachable: 'reset',
+        locate: (scheme, request) => ({
+          target: targetOf(scheme, secure, destination, hostHeader, request.url ?? ''),
+          requestTarget: request.url ?? '',
+          headers: withHeader(request.rawHeaders, 'host', hostHeader),
+        }),
+        openUpstream: (_target, to) => openUpstream(engine, inbound, to ?? engine.routes.find(destination), secure),
+      })
+    }
+    const serveHttp2 = (): void => {
+      new Http2Connection(engine, {
+        ...common,
+        dialled: undefined,
+        locate: head => ({
+          target: targetOf('http', secure, destination, hostHeader, head.requestTarget),
+          onward: withOrigin(head, secure ? 'https' : 'http', hostHeader),
+        }),
+        openUpstream: () => openUpstream(engine, inbound, engine.routes.find(destination), secure, ['h2']),
+      })
+    }
   })
 }

@@ -9,8 +9,15 @@ import type { ClientSide, ResponseHead } from './sides.ts'
 /** Fields that HTTP/2 has no place for (RFC 9113 §8.2.2). */
 const ofConnections = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
 
+/** Is told of a body that comes as a stream. */
+export interface BodyWatcher {
+  readonly onChunk: (chunk: Buffer) => void
+  readonly onEnd: () => void
+  readonly onBreak: () => void
+}
+
 /** Writes a response of our own, framed as its request and version want it; what the test said about its framing stays. */
-export function writeOwn(client: ClientSide, response: OwnResponse, brokeOff: () => void): ResponseHead {
+export function writeOwn(client: ClientSide, response: OwnResponse, watcher: BodyWatcher): ResponseHead {
   const { status, statusText = client.version === '2' ? '' : (STATUS_CODES[status] ?? ''), body } = response
   const rawHeaders = framed(client, response)
   const { trailers = [] } = response
@@ -23,13 +30,20 @@ export function writeOwn(client: ClientSide, response: OwnResponse, brokeOff: ()
   if (!hasContent(client, status)) {
     to.end()
     if (!(body instanceof Uint8Array)) void body.cancel().catch(() => {})
+    watcher.onEnd()
   } else if (body instanceof Uint8Array) {
     to.end(body)
   } else {
     const from = Readable.fromWeb(body as NodeReadableStream)
-    from.on('error', brokeOff)
+    from.on('error', watcher.onBreak)
     to.on('close', () => from.destroy())
-    pour(from, to, { onEnd: () => void to.end() })
+    pour(from, to, {
+      onChunk: watcher.onChunk,
+      onEnd: () => {
+        watcher.onEnd()
+        to.end()
+      },
+    })
   }
   return head
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingHttpStatusHeader, OutgoingHttpHeaders } from 'node:http2'
+import { fieldOf, withHeader } from '../http/raw-headers.ts'
 import type { RequestHead, ResponseHead } from '../http/sides.ts'
 
 /** Fields that speak of a connection, which a message in HTTP/2 has none of (RFC 9113 §8.2.2). */
@@ -23,6 +24,18 @@ export function splitHead(rawHeaders: readonly string[]): { readonly pseudo: str
 export function pseudoHeader(pseudo: readonly string[], name: string): string | undefined {
   const at = pseudo.indexOf(name)
   return at < 0 ? undefined : pseudo[at + 1]
+}
+
+/** The authority that a request names (RFC 9113 §8.3.1). */
+export function authorityOf({ rawHeaders, pseudoHeaders = [] }: RequestHead): string | undefined {
+  return pseudoHeader(pseudoHeaders, ':authority') ?? fieldOf(rawHeaders, 'host')
+}
+
+/** A request's head with another origin. */
+export function withOrigin(head: RequestHead, scheme: 'http' | 'https', authority: string): RequestHead {
+  const own: Record<string, string> = { ':scheme': scheme, ':authority': authority }
+  const pseudoHeaders = head.pseudoHeaders?.map((value, n, all) => (n % 2 === 1 ? (own[all[n - 1] ?? ''] ?? value) : value)) ?? []
+  return { ...head, pseudoHeaders, rawHeaders: withHeader(head.rawHeaders, 'host', authority) }
 }
 
 /** A request's head as `request` takes it. */

@@ -22,6 +22,7 @@ export class Http2Client implements ClientSide {
   readonly #connectionEnd: () => 'rst' | 'fin' | undefined
   #response: OutgoingBody | undefined
   #trailers: readonly string[] = []
+  #isCut = false
   #over = false
   #whenOver: ((cut: Cut | undefined) => void) | undefined
 
@@ -48,7 +49,8 @@ export class Http2Client implements ClientSide {
     stream.on('error', () => {
       // 'close' follows, with the code.
     })
-    stream.on('aborted', () => this.#end())
+    // One that we cut off ourselves is told of when it has closed.
+    stream.on('aborted', () => this.#isCut || this.#end())
     stream.on('close', () => this.#end())
   }
 
@@ -90,6 +92,7 @@ export class Http2Client implements ClientSide {
   /** A stream has no FIN: what does not end well ends with RST_STREAM (RFC 9113 §5.4.2), after what was written unless it is a reset. */
   cut({ how, code }: Cut): void {
     if (this.#isGone || this.#connectionEnd()) return
+    this.#isCut = true
     const reset = (): void => this.#stream.close(code ?? constants.NGHTTP2_INTERNAL_ERROR)
     if (how === 'rst') reset()
     else this.flush(reset)

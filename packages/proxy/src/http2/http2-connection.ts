@@ -2,14 +2,12 @@ import { constants, performServerHandshake, type ServerHttp2Session, type Server
 import type { Destination } from '../capture/inbound.ts'
 import type { EngineContext } from '../engine-context.ts'
 import { runExchange } from '../http/exchange.ts'
-import { fieldOf } from '../http/raw-headers.ts'
 import type { RequestHead, ServerListener, ServerSide, UpstreamHttp } from '../http/sides.ts'
-import { targetOf, type Target } from '../http/target.ts'
+import type { Target } from '../http/target.ts'
 import { laterTurn } from '../io/clock.ts'
 import type { Leg } from '../io/leg.ts'
 import { reachable } from '../io/network.ts'
 import type { Scope } from '../scope.ts'
-import { pseudoHeader } from './heads.ts'
 import { Http2Client } from './http2-client.ts'
 import { type GoAway, Http2Request, Http2Upstream } from './http2-upstream.ts'
 import { limits, settingsForClient } from './limits.ts'
@@ -20,8 +18,8 @@ export interface Http2ConnectionOptions {
   readonly dialled: Leg | undefined
   /** Where the client's socket wanted to go. */
   readonly destination: Destination
-  /** TLS was taken off. */
-  readonly secure: boolean
+  /** What a request is about, and what upstream gets of its head. */
+  readonly locate: (head: RequestHead) => { readonly target: Target; readonly onward: RequestHead }
   /** Whose request a stream is, by its id. */
   readonly scopeOf: (streamId: number) => Scope | undefined
   /** Opens the upstream leg for a target, TLS included. Called when the first request needs it. */
@@ -76,12 +74,13 @@ export class Http2Connection {
       return stream.close(constants.NGHTTP2_REFUSED_STREAM)
     }
     const client = new Http2Client(stream, rawHeaders, this.#client.road, () => this.#clientEnd ?? this.#upstream?.ended)
-    const target = this.#targetOf(client.head)
+    const { target, onward } = this.#options.locate(client.head)
+    this.#client.road?.passTo(scope)
     this.#active++
     runExchange(this.#engine, client, {
       scope,
       target,
-      onward: client.head,
+      onward,
       onUnreachable: 'reset',
       openUpstream: () => {
         const upstream = this.#upstream ?? this.#open(target)
@@ -93,12 +92,6 @@ export class Http2Connection {
         this.#endWithUpstream()
       },
     })
-  }
-
-  #targetOf({ rawHeaders, pseudoHeaders = [], requestTarget }: RequestHead): Target {
-    const { secure, destination } = this.#options
-    const authority = pseudoHeader(pseudoHeaders, ':authority') ?? fieldOf(rawHeaders, 'host')
-    return targetOf('http', secure, destination, authority, requestTarget)
   }
 
   /** Upstream, as one stream of the client sees it. */
@@ -131,6 +124,7 @@ export class Http2Connection {
   #follow(leg: Leg): Http2Upstream {
     const upstream = new Http2Upstream(reachable(leg))
     this.#upstream = upstream
+    this.#client.road?.join(leg)
     upstream.onSettings(settings => {
       if (!this.#session) return this.#serve(settings)
       if (!this.#session.destroyed) this.#session.settings(settingsForClient(settings))

@@ -21,9 +21,7 @@ export class IncomingBody extends Readable implements Body {
     })
   }
 
-  trailers(): readonly string[] {
-    return this.#trailers
-  }
+  readonly trailers = (): readonly string[] => this.#trailers
 
   override _read(): void {
     if (this.#isFlowing) return void this.#source.resume()

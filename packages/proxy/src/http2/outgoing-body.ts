@@ -45,6 +45,7 @@ export class OutgoingBody extends Writable {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    if (chunk.length === 0) return done()
     const stream = this.begin()
     if (this.#isEnded || stream.closed || stream.destroyed) return done()
     this.#unsent++

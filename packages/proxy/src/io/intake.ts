@@ -4,6 +4,7 @@ import type { Upstream } from '../capture/route.ts'
 import type { EngineContext } from '../engine-context.ts'
 import { MidwireError } from '../errors.ts'
 import { HttpConnection } from '../http/http-connection.ts'
+import { authorityOf } from '../http2/heads.ts'
 import { Http2Connection } from '../http2/http2-connection.ts'
 import { targetOf } from '../http/target.ts'
 import { connectOutcome } from '../rule/connect-outcome.ts'
@@ -139,7 +140,10 @@ async function hand(
         client,
         dialled,
         destination,
-        secure: hello !== undefined,
+        locate: head => ({
+          target: targetOf('http', hello !== undefined, destination, authorityOf(head), head.requestTarget),
+          onward: head,
+        }),
         scopeOf: id => engine.scopeOf(inbound.streamScope(id)),
         stack: inbound.stack,
         openUpstream: () => openUpstream(engine, inbound, route, hello !== undefined, ['h2'], hello),

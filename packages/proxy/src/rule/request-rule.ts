@@ -37,6 +37,8 @@ export interface OwnResponse {
   readonly statusText?: string
   readonly body: Uint8Array | ReadableStream<Uint8Array>
   readonly headers: readonly string[]
+  /** Names and values in turn, behind the body: where gRPC has its status. */
+  readonly trailers?: readonly string[]
 }
 
 /** What a function of the test may change of a request; what it leaves alone leaves as it came. */

@@ -104,7 +104,7 @@ export async function answerOf(stream: http2.ClientHttp2Stream): Promise<Answer>
   stream.on('trailers', (_headers, _flags, rawHeaders?: string[]) => (trailers = rawHeaders ?? []))
   stream.on('data', (chunk: Buffer) => chunks.push(chunk))
   stream.on('error', (failure: Error) => (error = failure))
-  if (!stream.closed || !stream.destroyed) await new Promise(resolve => stream.once('close', resolve))
+  await new Promise(resolve => stream.once('close', resolve))
   return {
     status: head && Number(head.headers[':status']),
     headers: head?.headers ?? {},
