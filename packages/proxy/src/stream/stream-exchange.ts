@@ -38,8 +38,6 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
     stream.join(this)
     const { road } = options.control.client
     if (road) stream.connection.travelOn(road, options.engine.network)
-    const { road } = options.control.client
-    if (road) stream.connection.travelOn(road, options.engine.network)
   }
 
   request(head: RequestHead, body: Body): Part<RequestHead> | Promise<Part<RequestHead>> {
