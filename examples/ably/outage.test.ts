@@ -7,7 +7,7 @@ const { proxy, server } = await ablyOnTheWire()
 const quick: Options = { disconnectedRetryTimeout: 20, suspendedRetryTimeout: 20 }
 
 /** What the server promises to remember, in ms: after that a connection without network is suspended. */
-function shortMemory(ms = 60): void {
+function shortMemory(ms = 150): void {
   proxy.onServerMessage({ action: 'CONNECTED' }).patch({ connectionDetails: { connectionStateTtl: ms } })
 }
 
@@ -43,15 +43,17 @@ describe.each(formats)('in %s', (_, format) => {
     expect(channel.state).toBe('suspended')
     await channel.whenState('attached')
 
-    expect((await proxy.waitForConnection({ attempt: 2 })).query['resume']).toBe(key)
+    expect((await proxy.waitForConnection(({ attempt }) => attempt > 1)).query['resume']).toBe(key)
     expect(client.connection.id).toBe(id)
   })
 
   test('a connection that the server has forgotten begins anew after an outage, and attaches its channels', async () => {
     shortMemory()
-    proxy.onConnect({ attempt: 2 }).rewrite(request => {
-      request.query['resume'] = 'forgotten!1'
-    })
+    proxy
+      .onConnect(({ query }) => 'resume' in query)
+      .rewrite(request => {
+        request.query['resume'] = 'forgotten!1'
+      })
     const client = realtime({ ...format, ...quick })
     const channel = channelOf(client)
     await channel.attach()
@@ -103,7 +105,7 @@ describe.each(formats)('in %s', (_, format) => {
   test('who loses the network keeps those present in mind, and learns afterwards who has left', async () => {
     const options = { ...format, ...quick }
     const main = proxy.client({ query: { clientId: 'main' } })
-    main.onServerMessage({ action: 'CONNECTED' }).patch({ connectionDetails: { connectionStateTtl: 60 } })
+    main.onServerMessage({ action: 'CONNECTED' }).patch({ connectionDetails: { connectionStateTtl: 150 } })
     const client = realtime({ ...options, clientId: 'main' })
     const channel = channelOf(client)
     const left = new Promise(resolve => void channel.presence.subscribe('leave', resolve))
