@@ -17,10 +17,10 @@ const step = 250
 
 /** Lets time pass until this has come: a step at a time, with turns in between for what is real. */
 async function passUntil<T>(awaited: Promise<T>): Promise<T> {
-  let isMet = false
-  const met = (): void => void (isMet = true)
-  awaited.then(met, met)
-  while (!isMet) {
+  const met = new AbortController()
+  const settled = (): void => met.abort()
+  awaited.then(settled, settled)
+  while (!met.signal.aborted) {
     await vi.advanceTimersByTimeAsync(step)
     for (let n = 0; n < 5; n++) await turn()
   }
