@@ -68,9 +68,10 @@ describe.each(formats)('in %s', (_, format) => {
       channel: channel.name,
       messages: [{ name: 'odd', action: Number.MAX_SAFE_INTEGER }],
     })
-    await proxy.connection.flushed({ to: 'client' })
-
     await channel.publish('greeting', 'hello')
+
+    expect(proxy).toHaveReceived({ action: Number.MAX_SAFE_INTEGER })
+    expect(proxy).toHaveReceived({ messages: [{ action: Number.MAX_SAFE_INTEGER }] })
     expect(client.connection.state).toBe('connected')
   })
 
