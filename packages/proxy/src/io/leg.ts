@@ -28,6 +28,8 @@ export class Leg {
     const onError = (error: Error): void => {
       this.#wasReset ||= isReset(error)
     }
+    // Relay, parser, rules and network each look at the same socket.
+    raw.setMaxListeners(30)
     raw.on('error', onError)
     if (stream !== raw) stream.on('error', onError)
     if (!under) return

@@ -23,6 +23,8 @@ export interface LiveConditionOptions {
   readonly seed: number
   /** Which of its scope's it is, from 0. */
   readonly ordinal: number
+  /** It is live no more. */
+  readonly onEnd: () => void
   /** The seed has mattered. */
   readonly onDraw: () => void
 }
@@ -45,6 +47,10 @@ export class LiveCondition {
 
   get conditions(): NetworkConditions {
     return this.#conditions
+  }
+
+  end(): void {
+    this.#options.onEnd()
   }
 
   change(conditions: NetworkConditions): void {

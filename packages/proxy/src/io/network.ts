@@ -90,8 +90,8 @@ export class Network {
   }
 
   /** From now on nothing that `from` sends passes on this connection, and what arrives waits; returns what lets it go on. */
-  freeze(connection: Connection, from: Side): () => void {
-    const live = this.#start(this.#options.currentScope() ?? connection.scope, { blackHole: true, from, connection })
+  freeze(connection: Connection, from: Side, onThaw: () => void): () => void {
+    const live = this.#start(this.#options.currentScope() ?? connection.scope, { blackHole: true, from, connection }, onThaw)
     this.#options.note(connection, connection.scope, `frozen: nothing that the ${from} sends passes`)
     return () => {
       if (this.#stop(live)) this.#options.note(connection, connection.scope, `thawed: what the ${from} sent goes on`)
@@ -143,6 +143,7 @@ export class Network {
       this.#withdraw(road, ending)
       return road.legs.flatMap(({ leg }) => leg.top.link?.flushed() ?? [])
     })
+    for (const live of ending) live.end()
     return bounded(flushed)
   }
 
@@ -152,11 +153,11 @@ export class Network {
     if (road.connections.size === 0) note(undefined, road.scope, `the network went away from under a connection to ${host}`)
   }
 
-  #start(scope: Scope, conditions: NetworkConditions): LiveCondition {
+  #start(scope: Scope, conditions: NetworkConditions, onEnd: () => void = () => {}): LiveCondition {
     const ordinal = this.#counts.get(scope) ?? 0
     this.#counts.set(scope, ordinal + 1)
     const { clock, seed, onDraw } = this.#options
-    const live = new LiveCondition({ scope, conditions, clock, seed, ordinal, onDraw })
+    const live = new LiveCondition({ scope, conditions, clock, seed, ordinal, onDraw, onEnd })
     this.#conditions.add(live)
     this.#applyAll()
     return live
@@ -165,6 +166,7 @@ export class Network {
   #stop(live: LiveCondition): boolean {
     if (!this.#conditions.delete(live)) return false
     for (const road of this.#roads) this.#withdraw(road, [live])
+    live.end()
     return true
   }
 

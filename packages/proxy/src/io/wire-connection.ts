@@ -39,6 +39,8 @@ export class WireConnection implements Connection {
   #abandon: (() => void) | undefined
   #network: Network | undefined
   readonly #roads = new Set<Road>()
+  /** Those that it has left while it was frozen. */
+  readonly #left = new Set<Road>()
   readonly #frozen = new Map<Side, () => void>()
   readonly #closed: Promise<void>
   readonly #resolveClosed: () => void
@@ -89,7 +91,9 @@ export class WireConnection implements Connection {
     road.carry(this)
   }
 
+  /** Its exchange there is over. What of it is frozen is still on its way. */
   leaveRoad(road: Road): void {
+    if (this.#frozen.size > 0) return void this.#left.add(road)
     this.#roads.delete(road)
     road.leave(this)
   }
@@ -99,16 +103,23 @@ export class WireConnection implements Connection {
       throw new MidwireError('MIDWIRE_BAD_INPUT', `freeze({ from }): ${JSON.stringify(from)} — expected 'client' or 'server'`)
     if (!this.#network || this.#state === 'closed') throw this.#badUse('freeze')
     for (const side of from ? [from] : sides) {
-      if (!this.#frozen.has(side)) this.#frozen.set(side, this.#network.freeze(this, side))
+      if (!this.#frozen.has(side))
+        this.#frozen.set(
+          side,
+          this.#network.freeze(this, side, () => this.#thawed(side)),
+        )
     }
   }
 
   thaw({ from }: { readonly from?: Side } = {}): void {
-    for (const side of from ? [from] : sides) {
-      const thaw = this.#frozen.get(side)
-      this.#frozen.delete(side)
-      thaw?.()
-    }
+    for (const side of from ? [from] : sides) this.#frozen.get(side)?.()
+  }
+
+  #thawed(side: Side): void {
+    this.#frozen.delete(side)
+    if (this.#frozen.size > 0) return
+    for (const road of this.#left) this.leaveRoad(road)
+    this.#left.clear()
   }
 
   /** How to give the handshake up while there is no session yet. */
@@ -142,7 +153,8 @@ export class WireConnection implements Connection {
     this.#state = 'closed'
     this.#pump = undefined
     this.#abandon = undefined
-    this.thaw()
+    // Both legs of a WebSocket are gone; what a stream said may still be on its way.
+    if (this.transport === 'websocket') this.thaw()
     for (const road of this.#roads) this.leaveRoad(road)
     this.#resolveClosed()
   }
