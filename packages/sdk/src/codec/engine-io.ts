@@ -1,8 +1,7 @@
-import type { Codec, CodecDirection } from '@midwire/proxy'
+import { separated } from '@midwire/proxy'
+import type { Codec, CodecDirection, StreamDeclaration } from '@midwire/proxy'
 import { decodePacket, encodePacket } from 'engine.io-parser'
 import type { Packet } from 'engine.io-parser'
-import { readOne } from './cut-messages.ts'
-import { joinedBy } from './delimited-json.ts'
 import { jsonText } from './json.ts'
 import { utf8 } from './utf8.ts'
 
@@ -29,47 +28,46 @@ export type EngineIoPacket = EngineIoControl | { readonly type: 'message'; reado
 
 /** How packets travel. */
 export interface Carrier {
-  /** HTTP long-polling: several packets in a body, with U+001E in between, and binary ones as base64. */
+  /** HTTP long-polling: all is text, binary packets are written as base64. */
   readonly polling: boolean
 }
 
-const recordSeparator = 0x1e
+export interface EngineIoOptions {
+  /** Where the server listens. @default '/engine.io/' */
+  readonly path?: string
+}
+
 const nothing = new Uint8Array(0)
 
-/** Engine.IO 4 as it is, for servers that speak it without Socket.IO: one packet per WebSocket message, several per polling body. */
-export function engineIo(): Codec<EngineIoPacket, Carrier> {
+/** Engine.IO 4 as it is, for servers that speak it without Socket.IO, over WebSocket and long-polling. */
+export function engineIo({ path = '/engine.io/' }: EngineIoOptions = {}): Codec<EngineIoPacket, Carrier> {
   return {
     name: 'engine.io',
     stateless: true,
+    streams: [pollingAt(path)],
     state: carrierOf,
-    decode(bytes, { binary, state }) {
-      if (!state.polling) return { messages: [{ value: readPacket(bytes, binary), bytes }], rest: nothing }
-      return { messages: cutPayload(bytes).map(own => readOne(own, readPolled)), rest: nothing }
-    },
-    encode: (value, { state }) => writePacket(value, state),
-    pack: packPolled,
+    decode: (bytes, { binary, state }) => ({ messages: [{ value: readPacket(bytes, binary && !state.polling), bytes }], rest: nothing }),
+    encode: (value, { state }) => [writePacket(value, state)],
+  }
+}
+
+/** Packets in a body with U+001E in between; where none is left, the `noop` that a server answers a poll with that it gives up. */
+const packets = separated('\x1e', { empty: '6' })
+
+/** The exchanges of long-polling: one connection for each session that the server has opened. */
+export function pollingAt<T extends { readonly type: string }>(path: string): StreamDeclaration<T> {
+  return {
+    path,
+    connectionKey: 'sid',
+    packing: packets,
+    answers: ({ method }) => method === 'GET',
+    endsAfter: ({ type }) => type === 'close',
   }
 }
 
 /** The transport that a URL asks for. */
 export function carrierOf({ url }: Pick<CodecDirection, 'url'>): Carrier {
   return { polling: URL.parse(url)?.searchParams.get('transport') === 'polling' }
-}
-
-/** The packets of a polling body, each with the separator behind it. */
-export function cutPayload(bytes: Uint8Array): Uint8Array[] {
-  const parts: Uint8Array[] = []
-  let start = 0
-  for (let end = bytes.indexOf(recordSeparator); end >= 0; end = bytes.indexOf(recordSeparator, start)) {
-    parts.push(bytes.subarray(start, end + 1))
-    start = end + 1
-  }
-  return start < bytes.length ? [...parts, bytes.subarray(start)] : parts
-}
-
-/** @throws TypeError if it is no packet */
-export function readPolled(own: Uint8Array): EngineIoPacket {
-  return readPacket(own.at(-1) === recordSeparator ? own.subarray(0, -1) : own, false)
 }
 
 /** @throws TypeError if it is no packet */
@@ -95,15 +93,14 @@ export function readPacket(bytes: Uint8Array, binary: boolean): EngineIoPacket {
 }
 
 /** What a packet leaves as. @throws TypeError if it is none */
-export function writePacket(packet: EngineIoPacket, { polling }: Carrier): string | readonly (string | Uint8Array)[] {
+export function writePacket(packet: EngineIoPacket, { polling }: Carrier): string | Uint8Array {
   const plain: Packet = packet.type === 'open' ? { type: 'open', data: jsonText('engine.io', packet.data) } : { ...packet }
   if (!types.has(plain.type)) throw new TypeError(`no packet of Engine.IO has the type ${JSON.stringify(plain.type)}`)
   let written: unknown
   encodePacket(plain, !polling, encoded => {
     written = encoded
   })
-  if (polling) return String(written)
-  return [typeof written === 'string' ? written : (written as Uint8Array)]
+  return typeof written === 'string' ? written : (written as Uint8Array)
 }
 
 const types: ReadonlySet<string> = new Set([
@@ -115,8 +112,3 @@ const types: ReadonlySet<string> = new Set([
   'upgrade',
   'noop',
 ] satisfies EngineIoPacket['type'][])
-
-/** Over WebSocket, packets never share a payload. */
-export function packPolled(messages: readonly Uint8Array[]): Uint8Array {
-  return joinedBy(recordSeparator, messages)
-}

@@ -1,8 +1,7 @@
-import type { Codec, CodecContext, CodecFrame, Decoded, DecodedMessage, UndecodedMessage } from '@midwire/proxy'
+import type { Codec, CodecContext, CodecFrame, Decoded } from '@midwire/proxy'
 import * as parser from 'socket.io-parser'
 import type { Packet } from 'socket.io-parser'
-import { messageOf } from './cut-messages.ts'
-import { carrierOf, cutPayload, packPolled, readPacket, readPolled, writePacket } from './engine-io.ts'
+import { carrierOf, pollingAt, readPacket, writePacket } from './engine-io.ts'
 import type { Carrier, EngineIoControl, EngineIoPacket } from './engine-io.ts'
 
 /** Events by name, as in the types of socket.io: `{ chat: (text: string) => void }`. */
@@ -18,7 +17,7 @@ type EventData<Events> = {
 
 /**
  * A packet of Socket.IO 5, told apart by `type` in capitals, or one of Engine.IO below it, in small letters. Attachments stand in `data`, where
- * they belong: a BINARY_EVENT is an EVENT with bytes, a BINARY_ACK an ACK with bytes.
+ * they belong: a BINARY_EVENT is an EVENT with bytes, a BINARY_ACK an ACK with bytes. Only what a client sends over long-polling comes one by one.
  */
 export type SocketIoPacket<Events = EventMap> =
   | EngineIoControl
@@ -32,8 +31,26 @@ export type SocketIoPacket<Events = EventMap> =
     }
   | { readonly type: 'ACK'; readonly nsp: string; readonly data: unknown[]; readonly id: number }
   | { readonly type: 'CONNECT_ERROR'; readonly nsp: string; readonly data: unknown }
+  | Announcement<'BINARY_EVENT'>
+  | Announcement<'BINARY_ACK'>
+  | { readonly type: 'attachment'; readonly data: Uint8Array }
+
+/**
+ * What a client over long-polling sends in one request, before the attachments in requests of their own: it waits for each to be answered,
+ * so that a rule cannot wait for all of them. Where they belong, there are empty bytes.
+ */
+interface Announcement<Type extends string> {
+  readonly type: Type
+  readonly nsp: string
+  readonly data: readonly unknown[]
+  readonly id?: number
+  /** How many follow. */
+  readonly attachments: number
+}
 
 export interface SocketIoOptions {
+  /** Where the server listens. @default '/socket.io/' */
+  readonly path?: string
   /** The parser that client and server are given as `parser`. @default socket.io-parser */
   readonly parser?: Pick<typeof parser, 'Encoder' | 'Decoder'>
 }
@@ -46,70 +63,45 @@ export interface SocketIoProgress extends Carrier {
 }
 
 const nothing = new Uint8Array(0)
+const mostAttachments = 1000
 
 /**
  * Socket.IO 5 over Engine.IO 4. A packet and its binary attachments are one message, over WebSocket as well as in the bodies of long-polling.
  * `Events` are those of both directions, as in socket.io's own types.
  */
-export function socketIo<Events = EventMap>({ parser: { Encoder, Decoder } = parser }: SocketIoOptions = {}): Codec<
+export function socketIo<Events = EventMap>({ path = '/socket.io/', parser: { Encoder, Decoder } = parser }: SocketIoOptions = {}): Codec<
   SocketIoPacket<Events>,
   SocketIoProgress
 > {
   return {
     name: 'socket.io',
+    streams: [pollingAt(path)],
     state: direction => ({ ...carrierOf(direction), decoder: new Decoder({ maxAttachments: Infinity }), frames: [] }),
     decode(bytes, context) {
       try {
-        const decoded = context.state.polling ? decodeBody(bytes, context) : decodeFrame(bytes, context)
-        return decoded as Decoded<SocketIoPacket<Events>>
+        return readOn(bytes, context) as Decoded<SocketIoPacket<Events>>
       } catch (error) {
         startAgain(context.state)
         throw error
       }
     },
     encode(value, { state }) {
-      const packets = toEngineIo(value, packet => new Encoder().encode(packet))
-      const written = packets.map(packet => writePacket(packet, state))
-      return state.polling ? written.join('\x1e') : written.flat()
+      return toEngineIo(value, packet => new Encoder().encode(packet)).map(packet => writePacket(packet, state))
     },
-    pack: packPolled,
   }
 }
 
-/** One WebSocket message: a packet, or one of the attachments of the packet that `bytes` begin with. */
-function decodeFrame(bytes: Uint8Array, { binary, state }: CodecContext<SocketIoProgress>): Decoded<SocketIoPacket> {
+/** One packet of Engine.IO: one of Socket.IO, or an attachment of the one that `bytes` begin with. */
+function readOn(bytes: Uint8Array, { binary, from, state }: CodecContext<SocketIoProgress>): Decoded<SocketIoPacket> {
   const before = state.frames.reduce((sum, { size }) => sum + size, 0)
-  const packet = readPacket(bytes.subarray(before), binary)
+  const packet = readPacket(bytes.subarray(before), binary && !state.polling)
   if (state.frames.length > 0 && packet.type !== 'message') throw new TypeError(`${packet.type} came where an attachment was expected`)
   state.frames.push({ size: bytes.length - before, binary })
-  const value = take(packet, state)
+  const value = state.polling && from === 'client' ? takeAlone(packet, state) : take(packet, state)
   if (!value) return { messages: [], rest: bytes }
   const frames = state.frames
   state.frames = []
   return { messages: [{ value, bytes, ...(frames.length > 1 && { frames }) }], rest: nothing }
-}
-
-/** A body of long-polling: packets, each followed by its attachments. */
-function decodeBody(bytes: Uint8Array, { state }: CodecContext<SocketIoProgress>): Decoded<SocketIoPacket> {
-  const messages: (DecodedMessage<SocketIoPacket> | UndecodedMessage)[] = []
-  let start = 0
-  let end = 0
-  for (const part of cutPayload(bytes)) {
-    end += part.length
-    try {
-      const value = take(readPolled(part), state)
-      if (!value) continue
-      messages.push({ value, bytes: bytes.subarray(start, end) })
-    } catch (error) {
-      startAgain(state)
-      messages.push({ undecodable: messageOf(error), bytes: bytes.subarray(start, end) })
-    }
-    start = end
-  }
-  if (start < end) startAgain(state)
-  return start < end
-    ? { messages: [...messages, { undecodable: 'its attachments are not in this body', bytes: bytes.subarray(start) }], rest: nothing }
-    : { messages, rest: nothing }
 }
 
 /** What a packet of Engine.IO means; nothing while attachments are to come. */
@@ -125,6 +117,18 @@ function take(packet: EngineIoPacket, { decoder }: SocketIoProgress): SocketIoPa
     decoder.off('decoded')
   }
   return found && fromParser(found)
+}
+
+/** The same, for one whose attachments are no part of its message. */
+function takeAlone(packet: EngineIoPacket, state: SocketIoProgress): SocketIoPacket {
+  if (packet.type === 'message' && typeof packet.data !== 'string') return { type: 'attachment', data: packet.data }
+  let found = take(packet, state)
+  if (found) return found
+  let attachments = 0
+  for (; !found && attachments < mostAttachments; attachments++) found = take({ type: 'message', data: Buffer.alloc(0) }, state)
+  if (found?.type === 'EVENT') return { ...found, type: 'BINARY_EVENT', attachments }
+  if (found?.type === 'ACK') return { ...found, type: 'BINARY_ACK', attachments }
+  throw new RangeError(`more than ${mostAttachments} attachments`)
 }
 
 function fromParser({ type, nsp, data, id }: Packet): SocketIoPacket {
@@ -143,8 +147,16 @@ function startAgain(state: SocketIoProgress): void {
 }
 
 function toEngineIo(value: SocketIoPacket, encode: (packet: Packet) => unknown[]): EngineIoPacket[] {
+  if (value.type === 'attachment') return [{ type: 'message', data: value.data }]
   if (!('nsp' in value)) return [value]
-  const packet: Packet = { ...value, type: parser.PacketType[value.type] }
+  const whole = { BINARY_EVENT: 'EVENT', BINARY_ACK: 'ACK' } as const
+  const isAlone = value.type === 'BINARY_EVENT' || value.type === 'BINARY_ACK'
+  const { attachments, ...fields } = { attachments: 0, ...value }
+  const packet: Packet = { ...fields, type: parser.PacketType[isAlone ? whole[value.type] : value.type] }
   if (!parser.isPacketValid(packet)) throw new TypeError(`no valid ${value.type} packet of Socket.IO`)
-  return encode(packet).map(data => ({ type: 'message', data: data as string | Uint8Array }))
+  const packets = encode(packet).map((data): EngineIoPacket => ({ type: 'message', data: data as string | Uint8Array }))
+  if (!isAlone) return packets
+  if (packets.length - 1 !== attachments)
+    throw new TypeError(`${value.type}: ${attachments} attachments, but ${packets.length - 1} in its data`)
+  return packets.slice(0, 1)
 }
