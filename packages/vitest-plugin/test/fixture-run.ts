@@ -17,6 +17,8 @@ export interface FixtureOptions {
   readonly workers?: number
   /** Uses `midwire()` in the configuration. @default true */
   readonly plugin?: boolean
+  /** Environment of the run, beside this process's own. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs')
@@ -35,7 +37,12 @@ export async function runFixtures(options: FixtureOptions): Promise<FixtureRun> 
       join(import.meta.dirname, 'fixtures', 'vitest.config.ts'),
     ]
     const args = [vitest, 'run', ...flags, ...files.map(file => join(import.meta.dirname, 'fixtures', `${file}.fixture.ts`))]
-    const env: NodeJS.ProcessEnv = { ...process.env, MIDWIRE_FIXTURE_RESULTS: results, MIDWIRE_FIXTURE_PLUGIN: plugin ? 'yes' : 'no' }
+    const env: NodeJS.ProcessEnv = {
+      ...process.env,
+      MIDWIRE_FIXTURE_RESULTS: results,
+      MIDWIRE_FIXTURE_PLUGIN: plugin ? 'yes' : 'no',
+      ...options.env,
+    }
     // The run above this one must not be taken for the fixtures' own.
     for (const name of Object.keys(env)) if (/^VITEST|^NODE_OPTIONS$|^TEST$/.test(name)) delete env[name]
     const { code, output } = await collect(args, env)
