@@ -1,4 +1,4 @@
-import { type IncomingMessage, type ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Destination } from '../capture/inbound.ts'
 import type { Upstream } from '../capture/route.ts'
 import type { EngineContext } from '../engine-context.ts'
@@ -55,6 +55,8 @@ export class HttpConnection implements HttpClient, Doorway {
   #active = 0
   #hasSwitched = false
   #current: RunningExchange | undefined
+  /** llhttp may complain more than once. */
+  #refused = false
   /** Pipelined requests. */
   readonly #waiting: RunningExchange[] = []
   /** Sides that are not to notice what a rule has done to the other. */
@@ -134,11 +136,28 @@ export class HttpConnection implements HttpClient, Doorway {
 
   onMalformed(error: Error): void {
     // The client's FIN has come in the middle of a request: it is passed on, and upstream says what is to become of it.
-    if ('code' in error && error.code === 'HPE_INVALID_EOF_STATE') return
-    this.#engine.note(undefined, this.#options.scopeOf(this.#count), `refused a malformed request: ${error.message}`)
-    // What Node's own server does with what llhttp refuses.
-    if (this.leg.stream.writable && !isReset(error)) this.leg.stream.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
-    else this.leg.destroy()
+    if ('code' in error && error.code === 'HPE_INVALID_EOF_STATE') {
+      if (!this.#link) this.leg.end()
+      return
+    }
+    if (this.#refused) return
+    this.#refused = true
+    const code = 'code' in error ? String(error.code) : ''
+    const { stream } = this.leg
+    if (code.startsWith('HPE_')) {
+      const { host, port } = this.#options.destination
+      const text = `refused a malformed request of the client of ${host}:${port} (${code}): ${error.message}`
+      this.#engine.note(undefined, this.#options.scopeOf(this.#count), text)
+      this.#current?.abandon(`the client's request is malformed: ${error.message}`)
+    }
+    // What Node's own server does with what llhttp refuses; an answer that has begun is not mixed with another.
+    const answering: unknown = Reflect.get(stream, '_httpMessage')
+    const hasBegun = answering instanceof ServerResponse && answering.headersSent
+    if (!stream.writable || isReset(error) || hasBegun) return this.leg.destroy()
+    stream.end(
+      `HTTP/1.1 ${code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'}\r\nConnection: close\r\n\r\n`,
+    )
+    stream.resume()
   }
 
   /** The scope of the next request, or 'ended' if its test is over: then the connection is refused. */
@@ -202,7 +221,14 @@ export class HttpConnection implements HttpClient, Doorway {
     if (this.#http && this.#origin === originOf(target) && this.#http.link === this.#link && !this.#http.link.leg.closed) return this.#http
     return this.openLink(target).then(link => {
       this.#origin = originOf(target)
-      return (this.#http = new Http1Upstream(link))
+      return (this.#http = new Http1Upstream(link, () => {
+        this.#engine.note(
+          undefined,
+          this.#options.scopeOf(this.#count - 1),
+          `${target.host} sent bytes that nobody had asked for: its connection is ended`,
+        )
+        link.destroy()
+      }))
     })
   }
 

@@ -8,14 +8,41 @@ import type { UpstreamLink } from './upstream-link.ts'
 /** Upstream in HTTP/1: one request after the other, on the one connection. */
 export class Http1Upstream implements UpstreamHttp {
   readonly link: UpstreamLink
+  readonly #onStray: () => void
+  #underWay = 0
+  #watches = false
 
-  constructor(link: UpstreamLink) {
+  /** `onStray`: upstream has sent something that answers no request. */
+  constructor(link: UpstreamLink, onStray: () => void) {
     this.link = link
+    this.#onStray = onStray
   }
 
   request({ method, requestTarget, rawHeaders }: RequestHead, listener: ServerListener): ServerSide {
-    return new Http1Request(this.link, this.link.request(method, requestTarget, rawHeaders), listener)
+    const request = this.link.request(method, requestTarget, rawHeaders)
+    const side = new Http1Request(this.link, request, listener)
+    this.#underWay++
+    request.on('close', () => {
+      this.#underWay--
+      if (side.answered && wasDropped(request, this.link)) this.#onStray()
+    })
+    this.#watch()
+    return side
   }
+
+  /** Node lets what an idle server says vanish, or takes it for the answer to the next request. */
+  #watch(): void {
+    if (this.#watches) return
+    this.#watches = true
+    this.link.leg.stream.on('data', () => {
+      if (this.#underWay === 0) this.#onStray()
+    })
+  }
+}
+
+/** Node ends a connection on which a second response follows the first, and says nothing. */
+function wasDropped(request: ClientRequest, { leg }: UpstreamLink): boolean {
+  return request.shouldKeepAlive && leg.closed && !leg.wasReset && !leg.stream.readableEnded
 }
 
 class Http1Request implements ServerSide {
@@ -23,7 +50,9 @@ class Http1Request implements ServerSide {
   readonly #link: UpstreamLink
   readonly #request: ClientRequest
   readonly #listener: ServerListener
-  #answered = false
+  /** Its response has come, to the end. */
+  answered = false
+  #hasHead = false
   #over = false
 
   constructor(link: UpstreamLink, request: ClientRequest, listener: ServerListener) {
@@ -36,11 +65,12 @@ class Http1Request implements ServerSide {
       if (Reflect.get(request, '_headerSent') !== true && !request.destroyed) request.flushHeaders()
     })
     request.on('information', ({ statusCode: status, statusMessage: statusText, rawHeaders }) => {
-      if (!this.#over && !this.#answered) listener.inform({ status, statusText, rawHeaders })
+      if (!this.#over && !this.#hasHead) listener.inform({ status, statusText, rawHeaders })
     })
     request.on('response', response => {
       if (this.#over) return void response.on('error', () => {}).resume()
-      this.#answered = true
+      this.#hasHead = true
+      response.on('end', () => (this.answered = !this.#over))
       // Its end is upstream's own to choose. Node would end it after an answer to HEAD that names no length, for one.
       request.shouldKeepAlive = true
       response.on('error', error => this.#end(error))
@@ -53,7 +83,7 @@ class Http1Request implements ServerSide {
     request.on('error', error => this.#end(error))
     request.on('close', () => {
       // Node drops a connection that switches protocols unasked, and calls that no error.
-      if (!this.#answered) this.#end(undefined)
+      if (!this.#hasHead) this.#end(undefined)
     })
   }
 

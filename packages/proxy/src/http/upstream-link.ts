@@ -34,7 +34,10 @@ export class UpstreamLink {
       maxHeaderSize,
       joinDuplicateHeaders: false,
     }
-    return new ExactRequest(options)
+    const request = new ExactRequest(options)
+    // Node would leave out what is more than 2000 lines of a response, and say nothing.
+    request.maxHeadersCount = 0
+    return request
   }
 
   /** Listens between requests, from now on. */

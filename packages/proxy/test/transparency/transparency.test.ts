@@ -1,8 +1,6 @@
-import { once } from 'node:events'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { connectDirectly } from '../../src/capture/nodes-connect.ts'
 import type { ProxyEngine } from '../../src/engine.ts'
 import type { Message } from '../../src/message.ts'
 import { startProxy } from '../../src/proxy.ts'
@@ -12,6 +10,7 @@ import type { Scope } from '../../src/scope.ts'
 import { parseExtensions } from '../../src/ws/extension-header.ts'
 import { long, runs } from '../long-run.ts'
 import { turnsUntil } from '../turns.ts'
+import { captured, directly } from './connect.ts'
 import { sequences } from './frames.ts'
 import { agreesOnDeflate, type Plan, plan } from './plan.ts'
 import { type Observation, play, Stage } from './run.ts'
@@ -27,22 +26,6 @@ afterAll(async () => {
   await proxy.close()
   await stage[Symbol.asyncDispose]()
 })
-
-async function directly(port: number): Promise<Socket> {
-  const socket = new Socket({ allowHalfOpen: true })
-  socket.setNoDelay(true)
-  connectDirectly(socket, { host: '127.0.0.1', port })
-  await once(socket, 'connect')
-  return socket
-}
-
-async function captured(port: number): Promise<Socket> {
-  const socket = new Socket({ allowHalfOpen: true })
-  socket.setNoDelay(true)
-  socket.connect({ host: '127.0.0.1', port })
-  await once(socket, 'connect')
-  return socket
-}
 
 /** A scope of its own for each way, so that all can be played side by side on one proxy. */
 function through(name: string, action?: MessageAction, matches = true): (port: number) => Promise<Socket> {
