@@ -41,6 +41,8 @@ export interface StreamDeclaration<T = unknown> {
    * @default every exchange is a connection of its own
    */
   readonly connectionKey?: string | ((request: StreamRequest) => string | undefined)
+  /** False for a request whose response carries no messages, such as a POST that is only confirmed. @default true */
+  answers?(request: StreamRequest): boolean
   /** True for a message after which its connection carries no more. @default none: it ends with its only exchange, or with the test */
   endsAfter?(value: T, from: Side): boolean
 }
@@ -53,6 +55,7 @@ const known = new Set<string>([
   'packing',
   'codec',
   'connectionKey',
+  'answers',
   'endsAfter',
 ] satisfies (keyof StreamDeclaration)[])
 
@@ -97,7 +100,10 @@ export function checkStream(declaration: unknown): string | undefined {
   if (typeof declaration !== 'object' || declaration === null) return `: expected { path, … }, got ${String(declaration)}`
   const stray = Object.keys(declaration).find(key => !known.has(key))
   if (stray !== undefined) return `: unknown key ${JSON.stringify(stray)} — expected one of ${[...known].join(', ')}`
-  const { host, path, method, framing, packing, codec, connectionKey, endsAfter } = declaration as Record<keyof StreamDeclaration, unknown>
+  const { host, path, method, framing, packing, codec, connectionKey, answers, endsAfter } = declaration as Record<
+    keyof StreamDeclaration,
+    unknown
+  >
   if (!(path instanceof RegExp) && !(typeof path === 'string' && path.startsWith('/')))
     return ` { path }: expected a path that begins with '/', such as '/comet/*', or a RegExp, got ${JSON.stringify(path)}`
   if (host !== undefined && !(host instanceof RegExp) && !(typeof host === 'string' && host !== '' && !/[/:@\s]/.test(host)))
@@ -111,6 +117,7 @@ export function checkStream(declaration: unknown): string | undefined {
   if (codec !== undefined && !has(codec, 'decode', 'encode')) return ` { codec }: expected { name, decode, encode }, got ${typeof codec}`
   if (connectionKey !== undefined && typeof connectionKey !== 'string' && typeof connectionKey !== 'function')
     return ` { connectionKey }: expected a name in the path or the query, or a function, got ${typeof connectionKey}`
+  if (answers !== undefined && typeof answers !== 'function') return ` { answers }: expected a function of a request, got ${typeof answers}`
   if (endsAfter !== undefined && typeof endsAfter !== 'function')
     return ` { endsAfter }: expected a function of a message, got ${typeof endsAfter}`
   return undefined

@@ -61,11 +61,11 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
   }
 
   response(head: ResponseHead, body: Body): Part<ResponseHead> | Promise<Part<ResponseHead>> {
-    const { exchange, stream } = this.#options
+    const { exchange, stream, declared } = this.#options
     const framing = this.#framing(head)
     this.#opened(head, framing)
     const isEmpty = exchange.method === 'HEAD' || head.status === 304 || (head.status === 204 && !stream.hasWaiting('server'))
-    if (isEmpty) {
+    if (isEmpty || declared.declaration.answers?.(exchange) === false) {
       this.#done()
       return { head, body }
     }
