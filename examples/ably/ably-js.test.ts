@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { ablyOnTheWire, channelOf, fallback, formats, primary, realtime, rest } from './on-the-wire.ts'
+import { ablyOnTheWire, channelOf, fallback, primary, realtime, rest, ways } from './on-the-wire.ts'
 import { errorOf } from './protocol-message.ts'
 
 const { proxy } = await ablyOnTheWire()
 
 // Eight tests of ably-js, one to one. Above each stands what its spy version does to the client from within.
-describe.each(formats)('in %s', (_, format) => {
+describe.each(ways)('in %s', (_, format) => {
   // connectionQueuing: transport.send = swallow MESSAGE; connectionManager.disconnectAllTransports();
   // connectionManager.once('transport.pending', next => (next.send = check serials, then the real send))
   test('a message that was never acknowledged is sent again first, with its serial, and alone', async () => {

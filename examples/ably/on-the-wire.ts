@@ -25,6 +25,9 @@ export const formats: [name: string, options: ClientOptions][] = [
   ['msgpack', { useBinaryProtocol: true }],
 ]
 
+/** And a third, for what does not depend on WebSockets: long polling, where these do not get through. */
+export const ways: typeof formats = [...formats, ['JSON over comet', { transports: ['comet'] }]]
+
 /** Options of the client that its types do not name, in ms. */
 export interface Timeouts {
   realtimeRequestTimeout?: number

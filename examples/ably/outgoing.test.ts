@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { ablyOnTheWire, channelOf, formats, realtime } from './on-the-wire.ts'
+import { ablyOnTheWire, channelOf, realtime, ways } from './on-the-wire.ts'
 import { errorOf, Flag } from './protocol-message.ts'
 
 const { proxy } = await ablyOnTheWire()
 
-describe.each(formats)('in %s', (_, format) => {
+describe.each(ways)('in %s', (_, format) => {
   test('a client id that the connection has goes with no message', async () => {
     const sent = proxy
       .onClientMessage({ action: 'MESSAGE' })
