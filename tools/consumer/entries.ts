@@ -22,11 +22,11 @@ const peers = {
   msgpack: '@msgpack/msgpack',
   protobuf: '@bufbuild/protobuf',
   'signalr-msgpack': '@msgpack/msgpack',
-  'socket-io': 'engine.io-parser',
+  'socket-io': 'io-parser',
 }
 for (const [name, peer] of Object.entries(peers)) {
   const withoutItsPeer: string = `@midwire/sdk/${name}`
-  await assert.rejects(import(withoutItsPeer), { code: 'ERR_MODULE_NOT_FOUND', message: new RegExp(`'${peer}'`) })
+  await assert.rejects(import(withoutItsPeer), { code: 'ERR_MODULE_NOT_FOUND', message: new RegExp(`${peer}'`) })
 }
 const { phoenix } = await import('@midwire/sdk/phoenix')
 const { signalR } = await import('@midwire/sdk/signalr')
