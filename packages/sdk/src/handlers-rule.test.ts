@@ -52,6 +52,7 @@ describe('use', () => {
       )
       const created = await fetch('https://api.example.com/keys', { method: 'POST', body: '{"name":"a"}' })
       expect([created.status, created.statusText, await created.json()]).toEqual([201, 'Created', { got: { name: 'a' } }])
+      expect((await bed.proxy.waitForResponse({ status: 201, body: { got: { name: 'a' } } })).responseBytes).toBe(20)
       const read = await fetch(`${url}?v=6`, { headers: { Cookie: 'session=abc' } })
       expect(await read.json()).toEqual({ params: { id: '7' }, cookies: { session: 'abc' }, search: '?v=6' })
       expect(server.requests).toEqual([])

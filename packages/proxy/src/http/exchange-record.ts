@@ -108,10 +108,14 @@ export class ExchangeRecord implements Exchange {
   }
 
   /** The client gets another answer than upstream's. */
-  deliver(head: ResponseHead, at: number, body: Uint8Array | undefined): void {
+  deliver(head: ResponseHead, at: number, body: Uint8Array | undefined, complete = true): void {
     this.delivered = new ResponseRecord(head, at, this.kept.limit)
-    this.delivered.kept.complete = true
-    if (body) this.weigh(this.delivered.kept.add(body))
+    this.delivered.kept.complete = complete
+    if (body) this.addDelivered(body)
+  }
+
+  addDelivered(chunk: Uint8Array): void {
+    if (this.delivered) this.weigh(this.delivered.kept.add(chunk))
   }
 
   /** Lets the bodies go; what remains can still be counted. */

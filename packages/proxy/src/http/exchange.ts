@@ -112,9 +112,11 @@ export class RunningExchange {
     applyRules(this, this.record, runs).catch((error: unknown) => this.fail(`it cannot go on: ${messageOf(error)}`, { how: 'rst' }))
   }
 
-  /** It will never have its turn: the connection has ended. */
+  /** Its client can neither ask nor be answered any more. */
   abandon(failure: string): void {
-    this.#settle(failure)
+    if (this.#over) return
+    this.#settle(failure, 'client')
+    this.#server?.cut({ how: 'fin' })
   }
 
   /** The client has ended its side. Whether it still wants its answer cannot be told: where a rule keeps that back, it is taken to have left. */
@@ -393,8 +395,17 @@ export class RunningExchange {
   #giveOwn(response: OwnResponse): void {
     if (this.#over || this.#isDeaf('client')) return
     try {
-      const head = writeOwn(this.client, response, () => this.fail('the body of its answer broke off', { how: 'rst' }))
-      if (this.record) this.engine.exchanges.deliver(this.record, head, response.body)
+      const { record, engine } = this
+      let hasEnded = false
+      const head = writeOwn(this.client, response, {
+        onChunk: chunk => record?.addDelivered(chunk),
+        onEnd: () => {
+          hasEnded = true
+          if (record) engine.exchanges.deliveryEnded(record)
+        },
+        onBreak: () => this.fail('the body of its answer broke off', { how: 'rst' }),
+      })
+      if (record) engine.exchanges.deliver(record, head, hasEnded ? undefined : response.body)
     } catch (error) {
       this.fail(`the answer cannot be written: ${messageOf(error)}`, { how: 'rst' })
     }
@@ -443,13 +454,13 @@ export class RunningExchange {
     this.#lingering?.()
     if (this.#over || this.#deaf !== undefined) return
     const failure = this.#failureOf(error)
-    if (isMalformed(error)) this.note(`refused a malformed response: ${error?.message}`)
+    if (isMalformed(error)) this.note(`refused a malformed response of the server (${error.code}): ${error.message}`)
     this.#settle(failure, 'server')
     this.client.cut(cut)
   }
 
   #failureOf(error: Error | undefined): string {
-    if (isMalformed(error)) return `upstream's response is malformed: ${error?.message}`
+    if (isMalformed(error)) return `upstream's response is malformed: ${error.message}`
     if (this.record?.response) return `upstream ended in the middle of the response: ${error?.message}`
     if (error) return `upstream ended before the response: ${error.message}`
     return 'upstream ended the connection, or switched to a protocol that nobody asked for'
@@ -486,7 +497,7 @@ function settle<T>(value: T | Promise<T>, then: (value: T) => void, failed: (err
 }
 
 /** True for what llhttp refused. */
-function isMalformed(error: Error | undefined): boolean {
+function isMalformed(error: Error | undefined): error is Error & { readonly code: string } {
   return error !== undefined && 'code' in error && String(error.code).startsWith('HPE_')
 }
 

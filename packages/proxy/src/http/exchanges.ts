@@ -70,10 +70,17 @@ export class Exchanges {
 
   /** The client gets an answer of our own, in place of upstream's or changed from it. */
   deliver(record: ExchangeRecord, head: ResponseHead, body: OwnResponse['body'] | undefined): void {
-    record.deliver(head, this.#clock.now(), body instanceof Uint8Array ? body : undefined)
+    const isStream = body instanceof ReadableStream
+    record.deliver(head, this.#clock.now(), isStream ? undefined : body, !isStream)
     if (record.response) return this.#journal.changed()
     record.response = record.delivered
     this.#tell(record)
+  }
+
+  /** The whole body has come of an answer of our own that is a stream. */
+  deliveryEnded(record: ExchangeRecord): void {
+    if (record.delivered) record.delivered.kept.complete = true
+    this.#journal.changed()
   }
 
   end(record: ExchangeRecord, failure: string | undefined): void {
