@@ -256,8 +256,8 @@ export class MessageStream {
   #legEnded(side: Side, how: 'fin' | 'rst'): void {
     // What had been written before the end goes before it, also where the rest of its envelope never will.
     for (const letter of this.#ways[other(side)].queue.splice(0)) if (letter.state === 'begun') letter.done(letter)
-    if (this.#exchanges.size === 0) return
-    if (this.#ended !== 'closed') this.#ended = how
+    // One that came to its end by itself may begin anew.
+    if (!this.#finishes) this.#ended ??= how
     for (const exchange of [...this.#exchanges])
       exchange.cut(how, how === 'fin' ? 'its connection was terminated' : 'its connection was reset')
   }

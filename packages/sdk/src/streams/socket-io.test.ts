@@ -18,7 +18,6 @@ interface Events {
 const host = 'chat.example.com'
 let server: SocketServer
 let sockets: Server<Events, Events>
-let client: Socket<Events, Events> | undefined
 
 beforeEach(async () => {
   server = await startSocketServer()
@@ -31,7 +30,6 @@ beforeEach(async () => {
   })
 })
 afterEach(async () => {
-  client?.disconnect()
   await sockets.close()
   await server[Symbol.asyncDispose]()
 })
@@ -40,9 +38,10 @@ function start(): Promise<StartedProxy<SocketIoPacket<Events>>> {
   return startInterceptionProxy({ codec: socketIo<Events>(), route: { [host]: server.url } })
 }
 
-function connect(transport: 'polling' | 'websocket'): Socket<Events, Events> {
-  client = io(`http://${host}`, { transports: [transport], reconnection: true, reconnectionDelay: 1, forceNew: true })
-  return client
+/** A client, as it is, that leaves before its proxy does. */
+function connect(...transports: readonly ('polling' | 'websocket')[]): Socket<Events, Events> & Disposable {
+  const client: Socket<Events, Events> = io(`http://${host}`, { transports: [...transports], reconnectionDelay: 1, forceNew: true })
+  return Object.assign(client, { [Symbol.dispose]: () => void client.disconnect() })
 }
 
 function told(socket: Socket<Events, Events>, count: number): Promise<string[]> {
@@ -62,7 +61,7 @@ describe.each(['websocket', 'polling'] as const)('a socket.io client over %s', t
     proxy.onServerMessage({ type: 'EVENT', data: ['told', 'b'] }).drop()
     proxy.onServerMessage({ type: 'EVENT', data: ['told', 'c'] }).replace({ type: 'EVENT', nsp: '/', data: ['told', 'C'] })
     proxy.onServerMessage({ type: 'EVENT', data: ['told', 'd'] }).duplicate(1)
-    const socket = connect(transport)
+    using socket = connect(transport)
     const heard = told(socket, 4)
     socket.emit('chat', 'a,b,c,d')
     expect(await heard).toEqual(['a', 'C', 'd', 'd'])
@@ -74,7 +73,7 @@ describe.each(['websocket', 'polling'] as const)('a socket.io client over %s', t
   test('an event of the server is held, and released', async () => {
     await using proxy = await start()
     const rule = proxy.onServerMessage({ type: 'EVENT', data: ['told', 'b'] }).hold()
-    const socket = connect(transport)
+    using socket = connect(transport)
     const heard = told(socket, 3)
     socket.emit('chat', 'a,b,c')
     await rule.next()
@@ -84,8 +83,11 @@ describe.each(['websocket', 'polling'] as const)('a socket.io client over %s', t
 
   test('an event of the client is lost, and the next one is not', async () => {
     await using proxy = await start()
-    proxy.onClientMessage({ type: 'EVENT', data: ['chat', 'lost'] }).once().drop()
-    const socket = connect(transport)
+    proxy
+      .onClientMessage({ type: 'EVENT', data: ['chat', 'lost'] })
+      .once()
+      .drop()
+    using socket = connect(transport)
     const heard = told(socket, 1)
     socket.emit('chat', 'lost')
     await proxy.waitForClientMessage({ type: 'EVENT' })
@@ -95,32 +97,30 @@ describe.each(['websocket', 'polling'] as const)('a socket.io client over %s', t
 
   test('an acknowledgement is changed', async () => {
     await using proxy = await start()
-    proxy.onServerMessage({ type: 'ACK' }).patch(packet => {
-      if (packet.type === 'ACK') packet.data = ['changed']
-    })
-    const socket = connect(transport)
+    proxy.onServerMessage({ type: 'ACK' }).patch({ data: ['changed'] })
+    using socket = connect(transport)
     expect(await socket.emitWithAck('ask', 'why')).toBe('changed')
   })
 
   test('a connection that is terminated is opened again', async () => {
     await using proxy = await start()
-    const socket = connect(transport)
+    using socket = connect(transport)
     await new Promise<void>(resolve => void socket.once('connect', resolve))
     const [first] = proxy.connections
     const again = new Promise<void>(resolve => void socket.once('connect', resolve))
     first?.terminate()
     await again
-    const second = await proxy.waitForConnection({ attempt: 2 })
-    expect(second.transport).toBe(transport)
+    const { connection } = await proxy.waitForServerMessage({ type: 'CONNECT' }, { nth: 2 })
+    expect(connection.transport).toBe(transport)
+    expect(connection).not.toBe(first)
     expect(first?.state).toBe('closed')
   })
 })
 
 test('a client that upgrades begins with polling, and goes on over a WebSocket', async () => {
   await using proxy = await start()
-  client = io(`http://${host}`, { forceNew: true })
-  const upgraded = new Promise<void>(resolve => void client?.once('connect', () => client?.io.engine.once('upgrade', () => resolve())))
-  await upgraded
+  using client = connect('polling', 'websocket')
+  await new Promise<void>(resolve => void client.once('connect', () => client.io.engine.once('upgrade', () => resolve())))
   await proxy.waitForConnection({ attempt: 2 })
   expect(proxy.connections.map(connection => connection.transport)).toEqual(['polling', 'websocket'])
   const heard = told(client, 1)
