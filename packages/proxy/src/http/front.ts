@@ -33,6 +33,8 @@ export class HttpFront {
       joinDuplicateHeaders: false,
     })
     this.#server.timeout = 0
+    // Node would leave out what is more than 2000 lines, and say nothing.
+    this.#server.maxHeadersCount = 0
     // Half-close is the client's right (RFC 9112 §9.6): its FIN is passed on, not answered.
     Object.assign(this.#server, { httpAllowHalfOpen: true })
     const relay = (request: IncomingMessage, response: ServerResponse): void => this.#clientOf(request.socket).onRequest(request, response)

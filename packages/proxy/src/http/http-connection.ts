@@ -221,15 +221,17 @@ export class HttpConnection implements HttpClient, Doorway {
     if (this.#http && this.#origin === originOf(target) && this.#http.link === this.#link && !this.#http.link.leg.closed) return this.#http
     return this.openLink(target).then(link => {
       this.#origin = originOf(target)
-      return (this.#http = new Http1Upstream(link, () => {
-        this.#engine.note(
-          undefined,
-          this.#options.scopeOf(this.#count - 1),
-          `${target.host} sent bytes that nobody had asked for: its connection is ended`,
-        )
-        link.destroy()
-      }))
+      return (this.#http = new Http1Upstream(link, () => this.#stray('a second response, and its connection was ended')))
     })
+  }
+
+  #stray(what: string): void {
+    const { host, port } = this.#options.destination
+    this.#engine.note(
+      undefined,
+      this.#options.scopeOf(this.#count - 1),
+      `the server of ${host}:${port} sent what nobody had asked for: ${what}`,
+    )
   }
 
   #cutUpstream({ how }: Cut): void {
@@ -246,8 +248,12 @@ export class HttpConnection implements HttpClient, Doorway {
       throw new Error('the client left while upstream was being dialled')
     }
     this.#link = link
-    if (this.#options.onUnreachable === 'reset')
-      link.whenIdle({ onBytes: bytes => this.leg.stream.write(bytes), onEnd: () => this.leg.end() })
+    // A server that gives up on an idle client says so, with a 408 (RFC 9110 §15.5.9), say: the client is to see it.
+    const pass = (bytes: Buffer): void => {
+      this.#stray(`${bytes.length} bytes, which were passed on`)
+      this.leg.stream.write(bytes)
+    }
+    if (this.#options.onUnreachable === 'reset') link.whenIdle({ onBytes: pass, onEnd: () => this.leg.end() })
     else link.whenIdle({ onBytes: () => link.destroy(), onEnd: () => link.destroy() })
     link.leg.stream.on('close', () => {
       this.#upstreams.delete(origin)

@@ -9,10 +9,8 @@ import type { UpstreamLink } from './upstream-link.ts'
 export class Http1Upstream implements UpstreamHttp {
   readonly link: UpstreamLink
   readonly #onStray: () => void
-  #underWay = 0
-  #watches = false
 
-  /** `onStray`: upstream has sent something that answers no request. */
+  /** `onStray`: a second response came behind the one that was asked for, and the connection has been ended. */
   constructor(link: UpstreamLink, onStray: () => void) {
     this.link = link
     this.#onStray = onStray
@@ -21,22 +19,10 @@ export class Http1Upstream implements UpstreamHttp {
   request({ method, requestTarget, rawHeaders }: RequestHead, listener: ServerListener): ServerSide {
     const request = this.link.request(method, requestTarget, rawHeaders)
     const side = new Http1Request(this.link, request, listener)
-    this.#underWay++
     request.on('close', () => {
-      this.#underWay--
       if (side.answered && wasDropped(request, this.link)) this.#onStray()
     })
-    this.#watch()
     return side
-  }
-
-  /** Node lets what an idle server says vanish, or takes it for the answer to the next request. */
-  #watch(): void {
-    if (this.#watches) return
-    this.#watches = true
-    this.link.leg.stream.on('data', () => {
-      if (this.#underWay === 0) this.#onStray()
-    })
   }
 }
 
