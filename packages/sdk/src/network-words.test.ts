@@ -157,7 +157,9 @@ describe('network', () => {
   test('a condition that nothing met fails no test', async () => {
     const { proxy, run } = await bed()
     const { errors } = await run('a test', async () => {
-      proxy.network(presets.mobile3g)
+      for (const preset of Object.values(presets)) proxy.network(preset)
+      // 1.6 Mbit/s down, 768 kbit/s up, a round trip of 300 ms
+      expect(presets.mobile3g).toEqual({ latency: 150, bandwidth: { client: 96_000, server: 200_000 } })
       proxy.network({ ...presets.lossy, host: 'nobody.example.com' })
       await Promise.resolve()
     })

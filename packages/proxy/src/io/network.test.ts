@@ -9,6 +9,7 @@ import { echoServer } from '../../test/echo-server.ts'
 import { RawPeer, rawServer } from '../../test/raw-peer.ts'
 import type { ProxyEngine, ProxyOptions } from '../engine.ts'
 import { startProxy } from '../proxy.ts'
+import type { Scope } from '../scope.ts'
 
 async function capture(options: ProxyOptions = {}): Promise<ProxyEngine> {
   const proxy = await startProxy({ adoptUnscoped: true, ...options })
@@ -237,6 +238,61 @@ describe('conditions', () => {
     const [code] = (await closed) as [number]
     expect(seen).toEqual(['a'])
     expect(code).toBe(1001)
+  })
+})
+
+describe('sockets that outlive a test', () => {
+  async function pooled(): Promise<{ proxy: ProxyEngine; get: (path: string) => Promise<string>; sockets: () => number }> {
+    const sockets = new Set<unknown>()
+    const server = http.createServer((request, response) => {
+      sockets.add(request.socket)
+      response.end(request.url)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const { port } = server.address() as net.AddressInfo
+    const proxy = await capture({ adoptUnscoped: false })
+    const agent = new Agent({ connections: 1 })
+    onTestFinished(() => agent.destroy())
+    const get = async (path: string): Promise<string> =>
+      (await undiciFetch(`http://127.0.0.1:${port}${path}`, { dispatcher: agent })).text()
+    return { proxy, get, sockets: () => sockets.size }
+  }
+
+  test('meet the conditions of the test that uses them, and none of the test that opened them', async () => {
+    const { proxy, get, sockets } = await pooled()
+    const [first, second, third] = ['first', 'second', 'third'].map(name => proxy.openScope(name)) as [Scope, Scope, Scope]
+    proxy.changeNetwork(first, { latency: 1 })
+    expect(await proxy.run(first, () => get('/1'))).toBe('/1')
+    proxy.changeNetwork(first, { blackHole: true })
+    await proxy.endScope(first)
+    proxy.changeNetwork(second, { latency: 30 })
+    const start = performance.now()
+    expect(await proxy.run(second, () => get('/2'))).toBe('/2')
+    expect(performance.now() - start).toBeGreaterThanOrEqual(59)
+    expect(await proxy.run(third, () => get('/3'))).toBe('/3')
+    expect(sockets()).toBe(1)
+  })
+
+  test('a test ends as ever where the network of the block around it is away or dead', async () => {
+    const { proxy, url } = await echoHost({ adoptUnscoped: false })
+    const block = proxy.openScope('a block')
+    const scope = proxy.openScope('a test', block)
+    const socket = await proxy.run(scope, () => open(url))
+    const closed = once(socket, 'close')
+    const seen: string[] = []
+    socket.on('message', data => seen.push(String(data)))
+    using hole = proxy.changeNetwork(block, { blackHole: true, from: 'server' })
+    socket.send('a')
+    while (![...proxy.journal.read()].some(event => event.kind === 'message' && event.from === 'server')) await quiet()
+    await proxy.endScope(scope)
+    expect((await closed)[0]).toBe(1001)
+    expect(seen).toEqual(['a'])
+    hole.change({ latency: 10 })
   })
 })
 

@@ -137,14 +137,18 @@ export class Network {
       outage.end()
     }
     const ending = [...this.#conditions].filter(({ scope }) => inScope(scope))
-    if (ending.length === 0) return undefined
+    const isInvolved = (road: Road): boolean =>
+      ending.length > 0 || (this.#conditions.size > 0 && road.scope !== undefined && inScope(road.scope))
+    const involved = [...this.#roads].filter(isInvolved)
     for (const live of ending) this.#conditions.delete(live)
-    const flushed = [...this.#roads].flatMap(road => {
+    for (const road of involved) {
       this.#withdraw(road, ending)
-      return road.legs.flatMap(({ leg }) => leg.top.link?.flushed() ?? [])
-    })
+      // What was declared around the test has no say in how the test ends.
+      if (road.scope && inScope(road.scope)) road.release()
+    }
     for (const live of ending) live.end()
-    return bounded(flushed)
+    if (involved.length === 0) return undefined
+    return bounded(involved.flatMap(road => road.legs.flatMap(({ leg }) => leg.top.link?.flushed() ?? [])))
   }
 
   #noteLoss(road: Road, host: string): void {

@@ -83,6 +83,7 @@ export class Road {
   passTo(scope: Scope | undefined): void {
     if (this.#scope === scope) return
     this.#scope = scope
+    this.#isFree = false
     this.#onChange(this)
   }
 
@@ -97,13 +98,18 @@ export class Road {
     if (this.#connections.delete(connection)) this.#onChange(this)
   }
 
-  /** From now on nothing holds it; what is on its way is lost. */
+  /** From now on nothing holds it, until it is another scope's; what is on its way is lost. */
   free(): void {
     if (this.#isFree) return
-    this.#isFree = true
     for (const { leg } of this.legs) {
       for (let at: Leg | undefined = leg.top; at; at = at.under) at.link?.drop()
     }
+    this.release()
+  }
+
+  /** From now on nothing holds it, until it is another scope's: what is on its way goes on. */
+  release(): void {
+    this.#isFree = true
     this.#onChange(this)
   }
 
