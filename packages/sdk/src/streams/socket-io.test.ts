@@ -15,11 +15,14 @@ interface Events {
   ask: (text: string, answer: (text: string) => void) => void
 }
 
-const host = 'chat.example.com'
+/** Of the test: a client of an earlier one may still say goodbye. */
+let host: string
+let count = 0
 let server: SocketServer
 let sockets: Server<Events, Events>
 
 beforeEach(async () => {
+  host = `chat-${++count}.example.com`
   server = await startSocketServer()
   sockets = new Server(server.http)
   sockets.on('connection', socket => {
@@ -67,7 +70,7 @@ describe.each(['websocket', 'polling'] as const)('a socket.io client over %s', t
     expect(await heard).toEqual(['a', 'C', 'd', 'd'])
     const { connection } = await proxy.waitForServerMessage({ type: 'EVENT', data: ['told', 'd'] })
     expect(connection.transport).toBe(transport)
-    expect(proxy.connections).toHaveLength(1)
+    expect(proxy.client({ host }).connections).toHaveLength(1)
   })
 
   test('an event of the server is held, and released', async () => {
@@ -106,7 +109,7 @@ describe.each(['websocket', 'polling'] as const)('a socket.io client over %s', t
     await using proxy = await start()
     using socket = connect(transport)
     await new Promise<void>(resolve => void socket.once('connect', resolve))
-    const [first] = proxy.connections
+    const [first] = proxy.client({ host }).connections
     const again = new Promise<void>(resolve => void socket.once('connect', resolve))
     first?.terminate()
     await again
@@ -120,9 +123,9 @@ describe.each(['websocket', 'polling'] as const)('a socket.io client over %s', t
 test('a client that upgrades begins with polling, and goes on over a WebSocket', async () => {
   await using proxy = await start()
   using client = connect('polling', 'websocket')
-  await new Promise<void>(resolve => void client.once('connect', () => client.io.engine.once('upgrade', () => resolve())))
-  await proxy.waitForConnection({ attempt: 2 })
-  expect(proxy.connections.map(connection => connection.transport)).toEqual(['polling', 'websocket'])
+  await new Promise<void>(resolve => void client.io.engine.once('upgrade', () => resolve()))
+  await proxy.waitForConnection({ host, attempt: 2 })
+  expect(proxy.client({ host }).connections.map(connection => connection.transport)).toEqual(['polling', 'websocket'])
   const heard = told(client, 1)
   client.emit('chat', 'a')
   expect(await heard).toEqual(['a'])
