@@ -22,7 +22,7 @@ export function readBlocks(file: string, root: string): ReadmeBlock[] {
     const end = lines.indexOf('```', begin + 1)
     if (end < 0) throw new Error(`${file}:${begin + 1}: the block has no end`)
     const code = `${'\n'.repeat(begin + 1)}${lines.slice(begin + 1, end).join('\n')}\nexport {}\n`
-    const name = `${basename(dirname(file))}-README-${begin + 1}`
+    const name = `${basename(dirname(file))}-${basename(file, '.md')}-${begin + 1}`
     blocks.push({ name, place: `${relative(root, file)}:${begin + 1}`, code, isRun: fence[1] !== undefined })
     begin = end
   }

@@ -33,7 +33,11 @@ declare global {
 }
 `
 
-const files = ['README.md', ...globSync('packages/*/README.md', { cwd: root })].map(file => join(root, file))
+/** It shows tests of the examples, which are run there. */
+const quoting = 'docs/side-by-side.md'
+const files = ['README.md', ...globSync(['packages/*/README.md', 'docs/*.md'], { cwd: root }).sort()]
+  .filter(file => file !== quoting)
+  .map(file => join(root, file))
 const blocks: readonly ReadmeBlock[] = files.flatMap(file => readBlocks(file, root))
 
 let folder: string
@@ -43,7 +47,7 @@ beforeAll(() => {
   mkdirSync(join(modules, '@midwire'), { recursive: true })
   for (const name of ['proxy', 'sdk', 'vitest-plugin']) symlinkSync(join(root, 'packages', name), join(modules, '@midwire', name))
   for (const name of ['vitest', '@types']) symlinkSync(join(root, 'node_modules', name), join(modules, name))
-  symlinkSync(join(root, 'packages', 'sdk', 'node_modules', 'msw'), join(modules, 'msw'))
+  for (const name of ['msw', 'zod']) symlinkSync(join(root, 'packages', 'sdk', 'node_modules', name), join(modules, name))
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   writeFileSync(join(folder, 'around.d.ts'), around)
   const compilerOptions = {
@@ -63,7 +67,13 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 test('every README has blocks to show', () => {
   const shown = new Set(blocks.map(({ place }) => place.replace(/:\d+$/, '')))
-  expect([...shown].sort()).toEqual(['README.md', 'packages/proxy/README.md', 'packages/sdk/README.md', 'packages/vitest-plugin/README.md'])
+  expect([...shown].sort()).toEqual([
+    'README.md',
+    'docs/codecs.md',
+    'packages/proxy/README.md',
+    'packages/sdk/README.md',
+    'packages/vitest-plugin/README.md',
+  ])
 })
 
 test('what the READMEs show has the types that it needs', { timeout: 60_000 }, () => {
