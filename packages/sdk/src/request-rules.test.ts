@@ -279,6 +279,33 @@ describe('a rule on requests that fails its test', () => {
     expect(errors.map(({ message }) => message).join('\n')).toMatch(/seen too much[^]*no path|no path[^]*seen too much/)
   })
 
+  test('decides, beside another test, about a request of a client that both share: it passes', async () => {
+    await bed.run(
+      'a block',
+      async parent => {
+        const { promise: over, resolve: end } = Promise.withResolvers<void>()
+        const decide = (name: string): ReturnType<typeof bed.run> =>
+          bed.run(
+            name,
+            async () => {
+              bed.proxy.onRequest({ method: 'GET' }).respondWith(404)
+              await over
+            },
+            { parent },
+          )
+        const runs = [decide('one'), decide('other')]
+        expect((await fetch(url)).status).toBe(200)
+        end()
+        const [one, other] = await Promise.all(runs)
+        expect(one?.errors.at(-1)?.message).toMatch(
+          /GET https:\/\/api\.example\.com\/keys\/7\?v=6 belongs to "a block", and two tests .* decide about it: "other" .* and "one" /,
+        )
+        expect(other?.errors).toMatchObject([{ code: 'MIDWIRE_BAD_USE' }])
+      },
+      { kind: 'block' },
+    )
+  })
+
   test('has no verb', async () => {
     const { errors } = await bed.run('a test', async () => void bed.proxy.onRequest())
     expect(errors).toMatchObject([{ message: expect.stringMatching(/^onRequest\(…\) at .* has no verb/) }])

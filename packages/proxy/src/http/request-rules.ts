@@ -35,7 +35,7 @@ class RequestRules {
     this.#exchange = exchange
     this.#record = record
     this.#matter = new RequestMatter(client.head, place.target)
-    this.#hearing = new RequestHearing(runs, this.#matter, record, (run, error) =>
+    this.#hearing = new RequestHearing(runs, this.#matter, record, place.scope, (run, error) =>
       exchange.ruleFailed(run, error, `the match of ${nameOf(run)} threw: ${messageOf(error)}`),
     )
     this.#ahead = new ReadAhead(client.body, bodyLimit, {

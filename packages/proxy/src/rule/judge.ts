@@ -65,7 +65,8 @@ export function judge(runs: readonly RuleRun<MessageRule>[], message: Message, c
 }
 
 function contested(run: RuleRun<MessageRule>, rival: RuleRun<MessageRule>, message: Message, court: Court): Decision {
-  const error = rivalry(run, rival, message)
+  const { id, scope } = message.connection
+  const error = rivalry(run, rival, { scope, name: `connection ${id}`, kind: 'message' })
   if (error) for (const one of [run, rival]) court.failed(one, message, error)
   return { ...undisturbed, run }
 }

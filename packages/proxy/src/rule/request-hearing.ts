@@ -1,6 +1,8 @@
 import type { Exchange } from '../journal/traffic-event.ts'
 import type { RequestFacts, RequestRule } from './request-rule.ts'
+import { rivalOf, rivalry } from './rivals.ts'
 import type { RuleRun } from './rule-run.ts'
+import type { Scope } from '../scope.ts'
 
 /** What the rules are asked about: facts whose body may not have come yet. */
 export interface Matter {
@@ -21,13 +23,22 @@ export class RequestHearing {
   readonly #runs: readonly Run[]
   readonly #matter: Matter
   readonly #exchange: Exchange
+  readonly #scope: Scope | undefined
   readonly #failed: (run: Run, error: unknown) => void
   #next = 0
 
-  constructor(runs: readonly Run[], matter: Matter, exchange: Exchange, failed: (run: Run, error: unknown) => void) {
+  /** `scope`: whose request it is. */
+  constructor(
+    runs: readonly Run[],
+    matter: Matter,
+    exchange: Exchange,
+    scope: Scope | undefined,
+    failed: (run: Run, error: unknown) => void,
+  ) {
     this.#runs = runs
     this.#matter = matter
     this.#exchange = exchange
+    this.#scope = scope
     this.#failed = failed
   }
 
@@ -41,10 +52,20 @@ export class RequestHearing {
       if (!this.#matches(run)) continue
       if (run.rule.action.kind !== 'observe') {
         run.countExchange(this.#exchange)
-        return run
+        return this.#isContested(run) ? undefined : run
       }
       this.#observe(run, run.rule.action.fn)
     }
+  }
+
+  /** Two tests want to decide about a request of a client that they share: both fail, and it passes. */
+  #isContested(run: Run): boolean {
+    const rival = rivalOf(run, this.#runs)
+    if (!rival || !this.#scope) return false
+    const { method, url } = this.#matter.facts
+    const error = rivalry(run, rival, { scope: this.#scope, name: `${method} ${url}`, kind: 'request' })
+    if (error) for (const one of [run, rival]) this.#failed(one, error)
+    return true
   }
 
   /** Counts the matches of the rules behind the one that decided. Returns what does so for those that want the body, if there are any. */
