@@ -42,6 +42,8 @@ describe('every codec gives back what it has encoded, with the bytes that carrie
   test('msgpack', () => {
     const value = { action: 4, list: [1, 'a', null], bytes: new Uint8Array([1, 2]), nested: { x: -1.5 } }
     expect(roundTrip(msgpack(), value)).toEqual(value)
+    const packed = Buffer.from(msgpack().encode(value, context) as Uint8Array)
+    expect(msgpack().decode(packed, context).messages[0]?.value).toEqual(value)
   })
 })
 

@@ -12,7 +12,9 @@ export function msgpack<T = unknown>(options: DecoderOptions & EncoderOptions = 
     name: 'msgpack',
     stateless: true,
     decode(bytes) {
-      return { messages: [{ value: decoder.decode(bytes) as T, bytes }], rest: nothing }
+      // What it finds within is cut out of what it is given: of a Buffer it would be Buffers, which equal no Uint8Array of a test's.
+      const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      return { messages: [{ value: decoder.decode(plain) as T, bytes }], rest: nothing }
     },
     encode(value) {
       return encoder.encode(value)
