@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ablyOnTheWire, channelOf, fallback, primary, realtime, rest, ways } from './on-the-wire.ts'
+import { ablyOnTheWire, channelOf, fallback, realtime, rest, ways } from './on-the-wire.ts'
 import { errorOf } from './protocol-message.ts'
 
 const { proxy } = await ablyOnTheWire()
@@ -47,8 +47,8 @@ describe.each(ways)('in %s', (_, format) => {
 
     const { reason } = await client.connection.once('disconnected')
     expect(reason).toMatchObject({ code: 80003, statusCode: 408 })
-    const resumed = await proxy.waitForConnection({ host: primary, attempt: 2 })
-    expect(resumed.query).toHaveProperty('resume')
+    const resumed = await proxy.waitForConnection({ query: { resume: /./ } })
+    expect(resumed.attempt).toBeGreaterThan(1)
   })
 
   // mocked_reauth: transport.onProtocolMessage({ action: 17 }); transport.send = wait for action 17, and swallow it

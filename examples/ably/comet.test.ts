@@ -15,7 +15,7 @@ describe('over comet the same rules and waits hold', () => {
     expect(sent.value).toMatchObject({ msgSerial: 0, messages: [{ name: 'greeting' }] })
     const acknowledged = await proxy.waitForServerMessage({ action: 'ACK' })
     expect(acknowledged.connection).toBe(sent.connection)
-    expect(sent.connection.path).toBe('/comet/connect')
+    expect(sent.connection).toMatchObject({ transport: 'lines', path: '/comet/connect' })
   })
 
   test('a channel whose ATTACHED never comes is suspended, and tries again', async () => {

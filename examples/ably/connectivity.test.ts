@@ -75,7 +75,7 @@ describe('where WebSockets do not get through', () => {
     const request = await proxy.waitForRequest({ path: '/comet/connect' })
     expect(request.host).toBe(primary)
     expect(proxy.hosts).toContain(socketCheck)
-    expect(proxy.connection.path).toBe('/comet/connect')
+    expect(proxy.connection.transport).toBe('lines')
   })
 
   test('and the internet is not up either, the client waits', async () => {
@@ -98,7 +98,7 @@ describe('where WebSockets do not get through', () => {
     const blocked = noWebSockets()
     const client = realtime(both)
     await client.connection.whenState('connected')
-    expect(proxy.connection.path).toBe('/comet/connect')
+    expect(proxy.connection.transport).toBe('lines')
     client.close()
     await client.connection.whenState('closed')
     const closed = proxy.mark()

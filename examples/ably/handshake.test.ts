@@ -130,7 +130,7 @@ describe('over comet', () => {
     expect(first?.query).toMatchObject({ v: '6', heartbeats: 'true' })
     expect(first?.query).not.toHaveProperty('format')
     expect(proxy.connections).toHaveLength(1)
-    expect(proxy.connection.path).toBe('/comet/connect')
+    expect(proxy.connection.transport).toBe('lines')
     await proxy.waitForRequest({ method: 'POST', path: /^\/comet\/.*\/send$/ })
   })
 })

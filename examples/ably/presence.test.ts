@@ -17,7 +17,7 @@ describe.each(formats)('in %s', (format, options) => {
       expect(updated.value.presence).toMatchObject([{ data: Buffer.from('bytes').toString('base64'), encoding: 'base64' }])
       expect(JSON.parse(updated.text)).toMatchObject({ action: 14, presence: [{ action: 4 }] })
     } else {
-      expect(updated.value.presence?.[0]?.data).toEqual(Buffer.from('bytes'))
+      expect(updated.value.presence).toMatchObject([{ data: new TextEncoder().encode('bytes') }])
       expect(updated.value.presence?.[0]).not.toHaveProperty('encoding')
     }
   })
@@ -45,6 +45,7 @@ describe.each(formats)('in %s', (format, options) => {
     proxy.connection.terminate()
     await disconnected
     await channel.presence.enter('here')
+    expect(client.connection.errorReason?.code).toBe(80018)
 
     const attached = await proxy.waitForServerMessage({ action: 'ATTACHED' }, { nth: 2 })
     const entered = await proxy.waitForClientMessage({ action: 'PRESENCE' })
