@@ -6,6 +6,7 @@ import { withHeader } from '../http/raw-headers.ts'
 import { withOrigin } from '../http2/heads.ts'
 import { Http2Connection } from '../http2/http2-connection.ts'
 import { Leg } from '../io/leg.ts'
+import { laterTurn } from '../io/clock.ts'
 import { openUpstream } from '../io/intake.ts'
 import { sniff } from '../io/sniff.ts'
 import { connectOutcome } from '../rule/connect-outcome.ts'
@@ -36,7 +37,8 @@ export function listenReverse(engine: EngineContext, origin: string, scope: Scop
       attempt.outcome = connectOutcome(rule)
       if (rule.action.kind === 'timeout' || rule.action.kind === 'hang') engine.parkLeg(scope, client)
       else if (rule.action.kind === 'hangUp' && rule.action.how === 'fin') client.end()
-      else client.reset()
+      // A client is told of its connection first, unless the RST overtakes that in its kernel.
+      else void laterTurn().then(() => client.reset())
       socket.resume()
       return
     }
@@ -62,8 +64,8 @@ export function listenReverse(engine: EngineContext, origin: string, scope: Scop
       new Http2Connection(engine, {
         ...common,
         dialled: undefined,
-        locate: head => ({
-          target: targetOf('http', secure, destination, hostHeader, head.requestTarget),
+        locate: (scheme, head) => ({
+          target: targetOf(scheme, secure, destination, hostHeader, head.requestTarget),
           onward: withOrigin(head, secure ? 'https' : 'http', hostHeader),
         }),
         openUpstream: () => openUpstream(engine, inbound, engine.routes.find(destination), secure, ['h2']),

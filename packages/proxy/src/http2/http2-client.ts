@@ -107,6 +107,11 @@ export class Http2Client implements ClientSide {
     else this.#response.once('finish', stop)
   }
 
+  /** Calls back once its stream has closed. */
+  onClosed(listener: () => void): void {
+    this.#stream.once('close', listener)
+  }
+
   onOver(listener: (cut: Cut | undefined) => void): void {
     this.#whenOver = listener
   }

@@ -11,6 +11,7 @@ import type { Scope } from '../scope.ts'
 import { Http2Client } from './http2-client.ts'
 import { type GoAway, Http2Request, Http2Upstream } from './http2-upstream.ts'
 import { limits, settingsForClient } from './limits.ts'
+import { isWebSocketStream, openWebSocketStream } from './web-socket.ts'
 
 export interface Http2ConnectionOptions {
   readonly client: Leg
@@ -19,7 +20,7 @@ export interface Http2ConnectionOptions {
   /** Where the client's socket wanted to go. */
   readonly destination: Destination
   /** What a request is about, and what upstream gets of its head. */
-  readonly locate: (head: RequestHead) => { readonly target: Target; readonly onward: RequestHead }
+  readonly locate: (scheme: 'http' | 'ws', head: RequestHead) => { readonly target: Target; readonly onward: RequestHead }
   /** Whose request a stream is, by its id. */
   readonly scopeOf: (streamId: number) => Scope | undefined
   /** Opens the upstream leg for a target, TLS included. Called when the first request needs it. */
@@ -74,9 +75,11 @@ export class Http2Connection {
       return stream.close(constants.NGHTTP2_REFUSED_STREAM)
     }
     const client = new Http2Client(stream, rawHeaders, this.#client.road, () => this.#clientEnd ?? this.#upstream?.ended)
-    const { target, onward } = this.#options.locate(client.head)
+    const isWebSocket = isWebSocketStream(client.head)
+    const { target, onward } = this.#options.locate(isWebSocket ? 'ws' : 'http', client.head)
     this.#client.road?.passTo(scope)
     this.#active++
+    if (scope && isWebSocket) return this.#openWebSocket(client, scope, target, onward)
     runExchange(this.#engine, client, {
       scope,
       target,
@@ -94,6 +97,18 @@ export class Http2Connection {
     })
   }
 
+  #openWebSocket(client: Http2Client, scope: Scope, target: Target, onward: RequestHead): void {
+    const openUpstream = async (): Promise<Http2Upstream> => this.#upstream ?? this.#open(target)
+    client.onClosed(() => {
+      this.#active--
+      this.#endWithUpstream()
+    })
+    openWebSocketStream(this.#engine, { client, scope, target, onward, openUpstream }).catch((error: unknown) => {
+      this.#engine.note(undefined, scope, `the WebSocket at ${target.url} cannot go on: ${String(error)}`)
+      client.cut({ how: 'rst' })
+    })
+  }
+
   /** Upstream, as one stream of the client sees it. */
   #paired(upstream: Http2Upstream, client: Http2Client, id: number): UpstreamHttp {
     return {
@@ -102,7 +117,7 @@ export class Http2Connection {
         if (request instanceof Http2Request) {
           this.#streams.set(request, id)
           request.onUnread(() => client.stopReading())
-          request.onOver(() => this.#streams.delete(request))
+          request.onClosed(() => this.#streams.delete(request))
         }
         return request
       },

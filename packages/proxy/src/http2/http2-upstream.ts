@@ -120,7 +120,7 @@ export class Http2Request implements ServerSide {
   #error: Error | undefined
   #over = false
   #isUnread: (() => void) | undefined
-  #whenOver: (() => void) | undefined
+  readonly #whenClosed: ((cut: Cut | undefined) => void)[] = []
 
   constructor(
     head: RequestHead,
@@ -149,9 +149,9 @@ export class Http2Request implements ServerSide {
     this.#isUnread = listener
   }
 
-  /** Calls back once its stream has closed. */
-  onOver(listener: () => void): void {
-    this.#whenOver = listener
+  /** Calls back once its stream has closed, with a cut unless both sides ended well. */
+  onClosed(listener: (cut: Cut | undefined) => void): void {
+    this.#whenClosed.push(listener)
   }
 
   addTrailers(rawTrailers: readonly string[]): void {
@@ -201,12 +201,16 @@ export class Http2Request implements ServerSide {
     // What came before may still be read.
     if (isWell && !stream.destroyed) return
     this.#open.delete(stream)
-    this.#whenOver?.()
+    const cut = this.#incoming && isWell && stream.readableEnded ? undefined : this.#cutOf(stream)
+    for (const closed of this.#whenClosed.splice(0)) closed(cut)
     if (this.#over) return
     this.#over = true
-    if (this.#incoming && isWell && stream.readableEnded) return
+    if (cut) this.#listener.onCut(cut, this.#error)
+  }
+
+  #cutOf({ rstCode }: ClientHttp2Stream): Cut {
     const ended = this.#connectionEnd()
-    this.#listener.onCut(ended ? { how: ended === 'rst' ? 'rst' : 'half' } : { how: 'rst', code: stream.rstCode }, this.#error)
+    return ended ? { how: ended === 'rst' ? 'rst' : 'half' } : { how: 'rst', code: rstCode }
   }
 }
 

@@ -29,8 +29,13 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   }
   // A client in this process that was told to use one of our own ports: it is seen there.
   if (engine.isOwn(destination)) {
-    const server = await inbound.dial()
-    return tunnel(new Leg(await inbound.accept(server)), new Leg(server))
+    // It may end before its client is accepted.
+    const server = new Leg(await inbound.dial())
+    const client = new Leg(await inbound.accept(server.raw))
+    if (!server.closed) return tunnel(client, server)
+    // Its client is told that it is connected first.
+    await laterTurn()
+    return client.endLike(server)
   }
   const attempt = engine.tcpAttempt(scope, destination)
   const outage = engine.network.outageFor(scope, destination)
@@ -140,8 +145,8 @@ async function hand(
         client,
         dialled,
         destination,
-        locate: head => ({
-          target: targetOf('http', hello !== undefined, destination, authorityOf(head), head.requestTarget),
+        locate: (scheme, head) => ({
+          target: targetOf(scheme, hello !== undefined, destination, authorityOf(head), head.requestTarget),
           onward: head,
         }),
         scopeOf: id => engine.scopeOf(inbound.streamScope(id)),
