@@ -15,7 +15,7 @@ export class Parked {
 
   /** A connection that was accepted. */
   addLeg(scope: Scope, leg: Leg): void {
-    const end = (): void => leg.destroy()
+    const end = (): void => leg.end()
     this.#ends.set(end, scope)
     leg.raw.once('close', () => this.#ends.delete(end))
   }
