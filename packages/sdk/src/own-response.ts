@@ -15,7 +15,13 @@ const withoutContent: readonly number[] = [204, 205, 304]
  *
  * @throws MidwireError on a status that ends no exchange (200 to 599 do), a header that cannot be written, or a body that has no bytes
  */
-export function ownResponse(verb: string, status: number, body: unknown, headers: ResponseHeaders | undefined): OwnResponse {
+export function ownResponse(
+  verb: string,
+  status: number,
+  body: unknown,
+  headers: ResponseHeaders | undefined,
+  trailers?: ResponseHeaders,
+): OwnResponse {
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw badInput(`${verb}(status): expected a status from 200 to 599, got ${String(status)}`)
   }
@@ -28,13 +34,14 @@ export function ownResponse(verb: string, status: number, body: unknown, headers
   const type = typeOf(body)
   const isTyped = flat.some((text, index) => index % 2 === 0 && text.toLowerCase() === 'content-type')
   if (type !== undefined && !isTyped) flat.push('Content-Type', type)
-  return Object.freeze({ status, body: content, headers: Object.freeze(flat) })
+  const behind = trailers === undefined ? {} : { trailers: Object.freeze(flatHeaders(verb, trailers)) }
+  return Object.freeze({ status, body: content, headers: Object.freeze(flat), ...behind })
 }
 
 /** Names and values in turn. @throws MidwireError on a header that cannot be written */
 function flatHeaders(verb: string, headers: ResponseHeaders = {}): string[] {
   if (headers === null || typeof headers !== 'object' || Array.isArray(headers)) {
-    throw badInput(`${verb}(status, body, headers): expected headers as an object of names and values`)
+    throw badInput(`${verb}(status, body, headers, trailers): expected headers and trailers as objects of names and values`)
   }
   return Object.entries(headers).flatMap(([name, value]) => {
     if (!token.test(name)) throw badInput(`${verb}(): "${name}" is no header name (RFC 9110 §5.1)`)

@@ -56,22 +56,24 @@ export class RequestRuleBuilder<T> extends RuleBuilder<RequestRuleBuilder<T>, T>
    * Answers with this response; upstream never sees the request.
    *
    * @param body text, bytes, a stream of bytes, or a value that is sent as JSON with its content type
+   * @param trailers what stands behind the body (RFC 9110 §6.5): where gRPC has its status
    * @throws MidwireError unless the status is one that ends an exchange (200 to 599)
    */
-  respondWith(status: number, body?: unknown, headers?: ResponseHeaders): RequestRuleHandle {
+  respondWith(status: number, body?: unknown, headers?: ResponseHeaders, trailers?: ResponseHeaders): RequestRuleHandle {
     this.#checkStream('respondWith', body)
-    return this.#register({ kind: 'respondWith', response: ownResponse('respondWith', status, body, headers) })
+    return this.#register({ kind: 'respondWith', response: ownResponse('respondWith', status, body, headers, trailers) })
   }
 
   /**
    * Upstream gets the request and answers it; the client gets this response in its stead: what was stored looks as if it had failed.
    *
    * @param body text, bytes, a stream of bytes, or a value that is sent as JSON with its content type
+   * @param trailers what stands behind the body (RFC 9110 §6.5): where gRPC has its status
    * @throws MidwireError unless the status is one that ends an exchange (200 to 599)
    */
-  forwardThen(status: number, body?: unknown, headers?: ResponseHeaders): RequestRuleHandle {
+  forwardThen(status: number, body?: unknown, headers?: ResponseHeaders, trailers?: ResponseHeaders): RequestRuleHandle {
     this.#checkStream('forwardThen', body)
-    return this.#register({ kind: 'forwardThen', response: ownResponse('forwardThen', status, body, headers) })
+    return this.#register({ kind: 'forwardThen', response: ownResponse('forwardThen', status, body, headers, trailers) })
   }
 
   /** Changes the request before upstream sees it; what is left alone leaves as it came. */

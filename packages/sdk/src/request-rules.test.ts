@@ -73,6 +73,15 @@ describe('onRequest', () => {
       expect(await (await fetch(url)).text()).toBe('one two')
     }))
 
+  test('answers with trailers', () =>
+    passes(async () => {
+      bed.proxy.onRequest().respondWith(200, 'summed up', {}, { 'X-Sum': 42 })
+      const trailers = await new Promise(resolve => {
+        httpsRequest(url, response => response.resume().on('end', () => resolve(response.trailers))).end()
+      })
+      expect(trailers).toEqual({ 'x-sum': '42' })
+    }))
+
   test('gives another answer than the server, which has got the request', () =>
     passes(async () => {
       bed.proxy

@@ -53,7 +53,7 @@ function hasContent({ head }: ClientSide, status: number): boolean {
   return head.method !== 'HEAD' && status >= 200 && status !== 204 && status !== 304
 }
 
-function framed({ version }: ClientSide, { status, headers, body }: OwnResponse): readonly string[] {
+function framed({ version }: ClientSide, { status, headers, body, trailers = [] }: OwnResponse): readonly string[] {
   if (version === '2') {
     const kept = headers.filter((_, n) => !ofConnections.has((headers[n - (n % 2)] ?? '').toLowerCase()))
     return body instanceof Uint8Array && !isFramed(kept) && status !== 204 && status !== 304
@@ -61,7 +61,9 @@ function framed({ version }: ClientSide, { status, headers, body }: OwnResponse)
       : kept
   }
   if (isFramed(headers) || status < 200 || status === 204 || status === 304) return headers
-  if (body instanceof Uint8Array) return [...headers, 'Content-Length', String(body.length)]
+  // Trailers stand behind chunks only (RFC 9112 §7.1.2).
+  const isCounted = body instanceof Uint8Array && (trailers.length === 0 || version === '1.0')
+  if (isCounted) return [...headers, 'Content-Length', String(body.length)]
   return version === '1.0' ? headers : [...headers, 'Transfer-Encoding', 'chunked']
 }
 
