@@ -45,10 +45,12 @@ describe.each(ways)('in %s', (_, format) => {
       .patch({ connectionDetails: { maxIdleInterval: 100 } })
     const client = realtime({ ...format, realtimeRequestTimeout: 300 })
 
+    await client.connection.whenState('connected')
+    const { key } = client.connection
     const { reason } = await client.connection.once('disconnected')
     expect(reason).toMatchObject({ code: 80003, statusCode: 408 })
-    const resumed = await proxy.waitForConnection({ query: { resume: /./ } })
-    expect(resumed.attempt).toBeGreaterThan(1)
+    const resumed = await proxy.waitForConnection(({ query }) => 'resume' in query)
+    expect(resumed.query['resume']).toBe(key)
   })
 
   // mocked_reauth: transport.onProtocolMessage({ action: 17 }); transport.send = wait for action 17, and swallow it
