@@ -27,6 +27,11 @@ export interface ExchangeControl {
   fail(failure: string, cut: Cut): void
   /** Answers in upstream's place. */
   answer(response: OwnResponse): void
+  /**
+   * Answers before upstream has; what that answers later goes to `adopt`, and nothing if it ends before. In HTTP/1 the client's connection ends
+   * with the answer, so that no other request waits behind the one that upstream still has.
+   */
+  answerAhead(response: OwnResponse, adopt: (head: ResponseHead | undefined, body: Body | undefined) => void): void
   /** Reads nothing more from upstream; the client's side goes on. */
   cutServer(cut: Cut): void
 }

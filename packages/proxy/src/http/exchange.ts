@@ -75,6 +75,8 @@ export class RunningExchange {
   #continued = false
   #failure: string | undefined
   #lingering: (() => void) | undefined
+  /** Takes upstream's answer, where the client has been given another before. */
+  #adopt: ((head: ResponseHead | undefined, body: Body | undefined) => void) | undefined
   #aborter: AbortController | undefined
   #asking = false
   #onRequestEnd: (() => void) | undefined
@@ -254,6 +256,14 @@ export class RunningExchange {
 
   cutServer(cut: Cut): void {
     this.#server?.cut(cut)
+    this.#lingering?.()
+  }
+
+  answerAhead(response: OwnResponse, adopt: (head: ResponseHead | undefined, body: Body | undefined) => void): void {
+    if (this.#over || !this.#server) return
+    this.#adopt = adopt
+    this.#linger(this.#server)
+    this.#giveOwn(this.client.version === '2' ? response : { ...response, headers: [...response.headers, 'Connection', 'close'] })
   }
 
   #drain({ body, onChunk }: Source): void {
@@ -328,6 +338,14 @@ export class RunningExchange {
     const { fault, instead, pause, edit } = this.#detour
     body.stream.on('error', ignore)
     if (this.record) this.engine.exchanges.answer(this.record, head)
+    if (this.#adopt) {
+      const adopt = this.#adopt
+      this.#adopt = undefined
+      return adopt(
+        head,
+        tap(body, this.#countResponse, () => (this.#responseEnded(), this.#lingering?.())),
+      )
+    }
     if (this.#over || this.#isDeaf('client')) return this.#drainResponse(body, false)
     if (fault?.at === 'beforeResponse') return this.break(fault)
     if (instead) return drain(body.stream, this.#countResponse, () => (this.#responseEnded(), this.#giveOwn(instead)))
@@ -452,6 +470,7 @@ export class RunningExchange {
 
   #serverCut(cut: Cut, error: Error | undefined): void {
     this.#lingering?.()
+    this.#adopt?.(undefined, undefined)
     if (this.#over || this.#deaf !== undefined) return
     const failure = this.#failureOf(error)
     if (isMalformed(error)) this.note(`refused a malformed response of the server (${error.code}): ${error.message}`)

@@ -1,11 +1,13 @@
 import type { Codec } from '../codec.ts'
 import type { EngineContext } from '../engine-context.ts'
+import { withHeader } from '../http/raw-headers.ts'
 import { Pump } from '../io/pump.ts'
 import type { WireConnection } from '../io/wire-connection.ts'
 import type { Session } from '../session/session.ts'
 import { other } from '../side.ts'
 import type { Side } from '../side.ts'
 import { Opcode } from '../ws/frame.ts'
+import type { AheadAnswer } from './ahead-answer.ts'
 import type { Envelope } from './framing.ts'
 import type { Letter } from './letter.ts'
 import type { Passage } from './passage.ts'
@@ -15,12 +17,19 @@ import { frameFrom, framesIn } from './virtual-frames.ts'
 /** Characters of what a server has said in which its connection's key is looked for. */
 const mostTold = 64 * 1024
 
+/** Fields that say something of one body, or one connection. */
+const ofOneBody = ['content-length', 'transfer-encoding', 'content-encoding', 'etag', 'date', 'connection', 'keep-alive']
+
 /** One exchange of a message stream, as the stream ends it. */
 export interface StreamExchangeControl {
   /** Ends both sides before their time. */
   cut(how: 'fin' | 'rst', reason: string): void
   /** The response ends here, complete as far as the client can tell; upstream is not read any more. */
   finish(): void
+  /** Upstream has not answered its request, which carries nothing itself: the client waits for messages. */
+  readonly isPolling: boolean
+  /** Answers with what waits for a body; upstream's answer is for the client's next poll. */
+  answerAhead(): void
 }
 
 /** Messages of one direction that have not all been decided, and where they go. */
@@ -50,6 +59,8 @@ export class MessageStream {
   readonly #session: Session
   readonly #pump: Pump
   readonly #engine: EngineContext
+  #lastHead: readonly string[] = ['Content-Type', 'text/plain; charset=utf-8']
+  readonly #ahead: AheadAnswer[] = []
   #told = ''
   #mark = 0
   #over = false
@@ -123,6 +134,28 @@ export class MessageStream {
   /** An exchange of this connection has begun. */
   join(exchange: StreamExchangeControl): void {
     this.#exchanges.add(exchange)
+  }
+
+  /** Keeps the headers of a response, for one of our own. */
+  rememberHead(rawHeaders: readonly string[]): void {
+    this.#lastHead = rawHeaders
+  }
+
+  /** Headers for a body of our own: like those of the response before it. */
+  likeBefore(length: number): readonly string[] {
+    let headers = this.#lastHead
+    for (const name of ofOneBody) headers = withHeader(headers, name, undefined)
+    return [...headers, 'Content-Length', String(length)]
+  }
+
+  /** A poll was answered ahead of upstream. */
+  answeredAhead(answer: AheadAnswer): void {
+    this.#ahead.push(answer)
+  }
+
+  /** What a new poll of the client is answered with, if upstream has been asked already. */
+  takeAhead(): AheadAnswer | undefined {
+    return this.#ahead.shift()
   }
 
   /** It is over. */
@@ -244,6 +277,14 @@ export class MessageStream {
     const way = this.#ways[from]
     for (const passage of [...way.passages].toReversed()) if (passage.send(payload, envelope)) return
     way.waiting.push({ payload, envelope })
+    // What else is said in this turn goes along.
+    if (from === 'server' && way.waiting.length === 1) queueMicrotask(() => this.#answerPoll())
+  }
+
+  /** A client that polls is given what waits, as its server would. */
+  #answerPoll(): void {
+    if (this.#over || !this.hasWaiting('server')) return
+    for (const exchange of this.#exchanges) if (exchange.isPolling) return exchange.answerAhead()
   }
 
   /** A close frame of our own: what goes to that side ends there, complete. */
@@ -264,6 +305,7 @@ export class MessageStream {
 
   #finished(): void {
     this.#over = true
+    for (const answer of this.#ahead.splice(0)) answer.abandon()
     for (const from of ['client', 'server'] as const) {
       const count = this.#ways[from].waiting.splice(0).length
       if (count > 0)

@@ -4,6 +4,8 @@ import { fieldOf, withHeader } from '../http/raw-headers.ts'
 import type { Body, RequestHead, ResponseHead } from '../http/sides.ts'
 import type { Exchange } from '../journal/traffic-event.ts'
 import type { Side } from '../side.ts'
+import { AheadAnswer } from './ahead-answer.ts'
+import { compose } from './compose.ts'
 import type { ResolvedStream } from './declaration.ts'
 import { EndWatch } from './end-watch.ts'
 import { framingFor, framingOf } from './framing.ts'
@@ -27,6 +29,10 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
   readonly #watch: EndWatch
   #response: Passage | undefined
   #responded = false
+  /** Its request carries nothing, and its connection has a key. */
+  #polls = false
+  /** Upstream's answer to an earlier poll, which is for this one. */
+  #taken: AheadAnswer | undefined
   #over = false
   /** Its response was ended by us: it may take a while to be written. */
   #finished = false
@@ -46,7 +52,7 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
       control.fail('its connection was ended before', { how: stream.endedBy === 'rst' ? 'rst' : 'fin' })
       return { head, body }
     }
-    if (!hasBody(head)) return { head, body }
+    if (!hasBody(head)) return this.#poll(head, body)
     const byType = framingFor(fieldOf(head.rawHeaders, 'content-type'))
     const { result } = this.#passage('client', head.rawHeaders, body, byType.name === 'lines' ? byType : framingOf('body'))
     const goOn = ({ rawHeaders, body: passed }: Passed): Part<RequestHead> => ({ head: { ...head, rawHeaders }, body: passed })
@@ -78,11 +84,32 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
     return result instanceof Promise ? result.then(goOn) : goOn(result)
   }
 
+  /** True while the client waits for what its server may say. */
+  get isPolling(): boolean {
+    return this.#polls && !this.#responded && !this.#over
+  }
+
+  answerAhead(): void {
+    const { stream, declared, control } = this.#options
+    const { framing = declared.codec.framing ?? 'body', packing = one } = declared.declaration
+    const own = stream.takeWaiting('server', packing === one ? 1 : Infinity)
+    const body = compose(framingOf(framing), packing, undefined, [], own)
+    this.#responded = true
+    stream.note('a poll is answered ahead of its server; the next one gets what that answers')
+    const answer = new AheadAnswer(control)
+    stream.answeredAhead(answer)
+    control.answerAhead({ status: 200, headers: stream.likeBefore(body.length), body }, (head, rest) => {
+      if (head && rest) void answer.come(this.response(head, rest))
+      else answer.broke()
+    })
+  }
+
   over(failure: string | undefined, by: Side | undefined): void {
     if (this.#over) return
     this.#over = true
     const { stream, declared, control } = this.#options
     stream.leave(this)
+    if (failure !== undefined) this.#taken?.abandon()
     if (control.client.road) stream.connection.leaveRoad(control.client.road)
     if (declared.declaration.connectionKey !== undefined) return
     if (failure !== undefined) stream.broke(by ?? 'client')
@@ -100,6 +127,20 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
     else if (this.#response && !this.#response.canFinish) control.fail('its connection was closed', { how: 'fin' })
     else this.#response?.finish()
     control.cutServer({ how: 'fin' })
+  }
+
+  /** A request that carries nothing: where upstream was asked before, it is answered with that. */
+  #poll(head: RequestHead, body: Body): Part<RequestHead> | Promise<Part<RequestHead>> {
+    const { stream, control, declared, exchange } = this.#options
+    const { connectionKey, answers } = declared.declaration
+    this.#polls = connectionKey !== undefined && head.method === 'GET' && answers?.(exchange) !== false
+    const ahead = this.#polls ? stream.takeAhead() : undefined
+    if (!ahead) return { head, body }
+    this.#taken = ahead
+    this.#responded = true
+    body.stream.resume()
+    ahead.give(control)
+    return new Promise(() => {})
   }
 
   #passage(from: Side, rawHeaders: readonly string[], body: Body, framing: Framing): Passage {
@@ -130,12 +171,13 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
   }
 
   /** The first head of a connection opens it, or tells that it was refused. */
-  #opened({ status, statusText }: ResponseHead, { name }: Framing): void {
+  #opened({ status, statusText, rawHeaders }: ResponseHead, { name }: Framing): void {
     this.#responded = true
     const { stream, engine, declared } = this.#options
     const { connection } = stream
     const transport = name === 'sse' || name === 'lines' ? name : name === 'body' ? 'polling' : name === 'sse blocks' ? 'sse' : 'http'
     if (connection.transport === 'http') connection.transport = transport
+    if (status === 200) stream.rememberHead(rawHeaders)
     if (status >= 400) {
       if (connection.state === 'opening') engine.refused(connection, status, `${status} ${statusText} from upstream`)
       if (declared.declaration.connectionKey !== undefined) stream.finish()

@@ -108,6 +108,55 @@ describe('a long-poll body of several messages', () => {
     expect(await (await second.answer).json()).toEqual([{ n: 7 }, { n: 2 }])
   })
 
+  test('a client that polls is given at once what the test sends, and its next poll what the server says', async () => {
+    await using proxy = await start(poll)
+    const first = ask('/poll/s1/recv')
+    const { response, closed } = await first.upstream
+    const [connection] = proxy.connections
+    connection?.sendToClient({ n: 7 })
+    connection?.sendToClient({ n: 8 })
+    expect(await (await first.answer).json()).toEqual([{ n: 7 }, { n: 8 }])
+    // What it sends meanwhile does not wait behind the poll that its server still has.
+    const sending = ask('/poll/s1/send', { method: 'POST', body: '[{"n":1}]' })
+    ;(await sending.upstream).response.end('[]')
+    await (await sending.answer).text()
+    const second = fetch(`http://${host}/poll/s1/recv`)
+    await proxy.waitForRequest({ path: '/poll/s1/recv' }, { nth: 2 })
+    proxy.onServerMessage({ n: 2 }).patch({ n: 20 })
+    response.setHeader('x-poll', '1').end('[{"n":2}]')
+    const answer = await second
+    expect(answer.headers.get('x-poll')).toBe('1')
+    expect(await answer.json()).toEqual([{ n: 20 }])
+    await closed
+  })
+
+  test('a reply of a rule reaches a client that polls', async () => {
+    await using proxy = await start(poll)
+    proxy.onClientMessage({ n: 1 }).reply({ n: 100 })
+    const polling = ask('/poll/s1/recv')
+    await polling.upstream
+    const sending = ask('/poll/s1/send', { method: 'POST', body: '[{"n":1}]' })
+    expect(await (await polling.answer).json()).toEqual([{ n: 100 }])
+    const { body, response } = await sending.upstream
+    expect(body).toBe('[]')
+    response.end('[]')
+    await (await sending.answer).text()
+  })
+
+  test('a client that gives up a poll gives up the one that its server still has', async () => {
+    await using proxy = await start(poll)
+    const first = ask('/poll/s1/recv')
+    const { closed } = await first.upstream
+    proxy.connections[0]?.sendToClient({ n: 7 })
+    await (await first.answer).text()
+    const abort = new AbortController()
+    const second = fetch(`http://${host}/poll/s1/recv`, { signal: abort.signal })
+    await proxy.waitForRequest({ path: '/poll/s1/recv' }, { nth: 2 })
+    abort.abort()
+    await expect(second).rejects.toThrow('aborted')
+    await closed
+  })
+
   test('a connection that a test has terminated stays so for its key', async () => {
     await using proxy = await start(poll)
     const first = ask('/poll/s1/recv')
