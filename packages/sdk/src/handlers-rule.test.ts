@@ -158,6 +158,14 @@ describe('use', () => {
       await expect(waiting).rejects.toThrow('aborted')
     }))
 
+  test('answers for a host that is nowhere', () =>
+    passes(async () => {
+      bed.proxy.use(http.get('https://nowhere.invalid/keys', () => HttpResponse.text('here')))
+      expect(await textOf(fetch('https://nowhere.invalid/keys'))).toBe('here')
+      bed.proxy.onRequest({ host: 'nowhere.invalid', path: '/tokens' }).respondWith(401)
+      expect((await fetch('https://nowhere.invalid/tokens')).status).toBe(401)
+    }))
+
   test('takes GraphQL handlers, by the name of their operation', () =>
     passes(async () => {
       bed.proxy.use(

@@ -66,7 +66,7 @@ export abstract class RuleStarts<T> {
 
   /**
    * Answers HTTP requests with handlers of msw, as they are; they are asked in their order, the newest `use` first, and live as long as
-   * the test or block.
+   * the test or block. Its handle counts the requests that they were asked about.
    *
    * @throws MidwireError MIDWIRE_BAD_INPUT unless they are handlers of msw 3 for requests
    */
