@@ -43,7 +43,12 @@ export function listenReverse(engine: EngineContext, origin: string, scope: Scop
       return
     }
     attempt.outcome = 'connected'
-    void sniff(client.stream, undefined).then(({ kind }) => (kind === 'http2' ? serveHttp2() : serveHttp1()))
+    void sniff(client.stream, undefined).then(({ kind }) => {
+      // A client that ends before it has said a word will not be heard of again.
+      if (client.stream.readableEnded) client.end()
+      else if (kind === 'http2') serveHttp2()
+      else serveHttp1()
+    })
 
     const { destination } = inbound
     const common = { client, destination, scopeOf: () => scope, stack: undefined } as const
