@@ -150,6 +150,14 @@ test('in long-polling, attachments of the client are messages of their own, each
   expect(() => reader.encode(without)).toThrow('BINARY_EVENT: 1 attachments, but 0 in its data')
 })
 
+test('the answer to a POST of long-polling is no payload', () => {
+  const request = { host: 'a', url: '', path: '/my/io/', query: {}, headers: {} }
+  for (const { streams } of [socketIo({ path: '/my/io/' }), engineIo({ path: '/my/io/' })]) {
+    expect(streams).toMatchObject([{ path: '/my/io/', connectionKey: 'sid' }])
+    expect(['GET', 'POST'].map(method => streams?.[0]?.answers?.({ ...request, method }))).toEqual([true, false])
+  }
+})
+
 test('Engine.IO is a codec of its own, for what travels without Socket.IO', () => {
   const reader = new CodecReader(engineIo(), webSocket)
   const open = { sid: 'a', upgrades: [], pingInterval: 25_000, pingTimeout: 20_000, maxPayload: 1e6 }

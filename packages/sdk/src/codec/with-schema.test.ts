@@ -71,7 +71,7 @@ describe('a schema that answers later', () => {
   })
 
   test('is what is said of every message, where it does so only then', () => {
-    const reader = new CodecReader(withSchema(json(), z.object({ n: z.number().refine(async () => Promise.reject(new Error('late'))) })))
+    const reader = new CodecReader(withSchema(json(), z.object({ n: z.number().refine(async () => true) })))
     expect(reader.push('{"n":1}').messages.map(({ undecodable }) => undecodable)).toEqual([
       expect.stringContaining('the schema is asynchronous'),
     ])
