@@ -4,6 +4,7 @@ import { type ClientOptions, Realtime, type RealtimeChannel, Rest } from 'ably'
 import { afterAll, onTestFinished } from 'vitest'
 import { ably } from './codec.ts'
 import { key } from './fake/access.ts'
+import type { HubOptions } from './fake/hub.ts'
 import { type FakeAbly, startFakeAbly } from './fake/server.ts'
 import type { ProtocolMessage } from './protocol-message.ts'
 
@@ -41,8 +42,8 @@ export interface Timeouts {
 export type Options = ClientOptions & Timeouts
 
 /** Leads every host of Ably's to a fake on loopback, for the file that calls it. What is not routed is refused. */
-export async function ablyOnTheWire(): Promise<{ proxy: InterceptionProxy<ProtocolMessage>; server: FakeAbly }> {
-  const server = await startFakeAbly()
+export async function ablyOnTheWire(options?: HubOptions): Promise<{ proxy: InterceptionProxy<ProtocolMessage>; server: FakeAbly }> {
+  const server = await startFakeAbly(options)
   afterAll(() => server[Symbol.asyncDispose]())
   const proxy = useInterceptionProxy({
     codec: ably(),

@@ -4,11 +4,22 @@ import { Access } from './access.ts'
 import { Channel } from './channel.ts'
 import { type Carrier, Session } from './session.ts'
 
+export interface HubOptions {
+  /** ms in which a client hears of the server, at the latest. @default 15000 */
+  readonly maxIdleInterval?: number
+}
+
 /** Everything that the fake knows: its channels, its connections by their keys, and who may connect. */
 export class Hub {
   readonly access = new Access()
+  /** ms in which a client hears of the server, at the latest. */
+  readonly maxIdleInterval: number
   readonly #channels = new Map<string, Channel>()
   readonly #sessions = new Map<string, Session>()
+
+  constructor({ maxIdleInterval = 15_000 }: HubOptions = {}) {
+    this.maxIdleInterval = maxIdleInterval
+  }
 
   channel(name: string): Channel {
     let channel = this.#channels.get(name)

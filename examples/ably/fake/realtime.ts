@@ -18,7 +18,11 @@ export function serveRealtime(hub: Hub, server: Server): WebSocketServer {
     }
     const session = hub.connect(query, carrier)
     socket.on('message', data => session?.receive(named(read(data as Buffer, format))))
-    socket.on('close', () => session?.lose(carrier))
+    const pings = setInterval(() => socket.ping(), hub.maxIdleInterval)
+    socket.on('close', () => {
+      clearInterval(pings)
+      session?.lose(carrier)
+    })
   })
   return sockets
 }

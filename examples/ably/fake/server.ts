@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serveComet } from './comet.ts'
-import { Hub } from './hub.ts'
+import { Hub, type HubOptions } from './hub.ts'
 import { serveRealtime } from './realtime.ts'
 import { serveRest } from './rest.ts'
 
@@ -13,8 +13,8 @@ export interface FakeAbly extends AsyncDisposable {
 }
 
 /** Ably on loopback: connections over WebSocket and comet, and the REST API, all on one port. */
-export async function startFakeAbly(): Promise<FakeAbly> {
-  const hub = new Hub()
+export async function startFakeAbly(options?: HubOptions): Promise<FakeAbly> {
+  const hub = new Hub(options)
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://fake')
     const serve = url.pathname.startsWith('/comet/') ? serveComet : serveRest

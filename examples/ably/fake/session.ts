@@ -95,7 +95,7 @@ export class Session implements Subscriber {
     const connectionDetails: ConnectionDetails = {
       connectionKey,
       connectionStateTtl: 120_000,
-      maxIdleInterval: 15_000,
+      maxIdleInterval: this.#hub.maxIdleInterval,
       maxMessageSize: 65_536,
       siteCode: 'fake',
       ...(this.clientId !== undefined && { clientId: this.clientId }),
