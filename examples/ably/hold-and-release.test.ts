@@ -147,12 +147,14 @@ describe.each(formats)('in %s', (_, format) => {
   })
 
   test('objects can be read once their sync has come, however late', async () => {
-    proxy.onServerMessage({ action: 'OBJECT_SYNC' }).delay(100)
+    const late = { kind: 'delay', ms: 100 }
+    proxy.onServerMessage({ action: 'OBJECT_SYNC' }).delay(late.ms)
     const { hits } = await rootOf(objectsOf(format))
     const first = await proxy.waitForServerMessage({ action: 'OBJECT_SYNC' })
     const last = await proxy.waitForServerMessage({ action: 'OBJECT_SYNC' }, { nth: 3 })
 
     expect([first.value.channelSerial, last.value.channelSerial]).toEqual(['objects:1', 'objects:'])
+    expect([first.verdict, last.verdict]).toEqual([late, late])
     expect(last.delivered).toBeDefined()
     expect(hits.value()).toBe(0)
   })
