@@ -19,7 +19,7 @@ async function wire(): Promise<Wire> {
   return { client, server, proxy }
 }
 
-describe('heads are relayed as they came', () => {
+describe('heads are relayed as they came (T110)', () => {
   test('a request keeps its target, its header order, case and duplicates, and gains nothing', async () => {
     const { client, server } = await wire()
     const head = `GET /a/%2e?b=1&a=2&b=%20 HTTP/1.1\r\nX-Dup: 1\r\nhost: 127.0.0.1:${server.port}\r\nOther: x\r\nx-dup: 2\r\nX-Latin: \xe9\r\n\r\n`
@@ -104,7 +104,7 @@ describe('heads are relayed as they came', () => {
     expect(await client.untilText('\r\n\r\n')).toBe(`HTTP/1.1 ${status}\r\nETag: "x"\r\n\r\n`)
   })
 
-  test('an interim 103 and a 100 for Expect are upstream’s own', async () => {
+  test('an interim 103 and a 100 for Expect are upstream’s own (T113)', async () => {
     const { client, server } = await wire()
     client.socket.write('PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n')
     const upstream = await server.accepted()
@@ -116,6 +116,40 @@ describe('heads are relayed as they came', () => {
     expect((await upstream.take(2)).toString()).toBe('hi')
     upstream.socket.write('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
     expect(await client.untilText('200 OK')).toContain('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n')
+  })
+})
+
+describe('bodies and their framing', () => {
+  test('a redirect is relayed, and not followed (T111)', async () => {
+    const { client, server } = await wire()
+    client.socket.write('GET /old HTTP/1.1\r\nHost: a\r\n\r\n')
+    const upstream = await server.accepted()
+    await upstream.takeThrough('\r\n\r\n')
+    const answer = 'HTTP/1.1 302 Found\r\nLocation: /new\r\nContent-Length: 0\r\n\r\n'
+    upstream.socket.write(answer)
+    expect(await client.takeThrough('\r\n\r\n')).toBe(answer)
+    expect(upstream.text).toBe('')
+  })
+
+  test('the answer to a HEAD has the length of what it leaves out, and the connection goes on (T110)', async () => {
+    const { client, server } = await wire()
+    client.socket.write('HEAD / HTTP/1.1\r\nHost: a\r\n\r\n')
+    const upstream = await server.accepted()
+    await upstream.takeThrough('\r\n\r\n')
+    const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n'
+    upstream.socket.write(answer)
+    expect(await client.takeThrough('\r\n\r\n')).toBe(answer)
+    client.socket.write('GET /next HTTP/1.1\r\nHost: a\r\n\r\n')
+    expect(await upstream.takeThrough('\r\n\r\n')).toContain('GET /next ')
+  })
+
+  test('a head whose body comes late does not wait for it (T113)', async () => {
+    const { client, server } = await wire()
+    client.socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n')
+    const upstream = await server.accepted()
+    await upstream.takeThrough('\r\n\r\n')
+    client.socket.write('hello')
+    expect((await upstream.take(5)).toString()).toBe('hello')
   })
 })
 
@@ -187,7 +221,7 @@ describe('streams', () => {
     expect(await upstream.ended()).toMatch(/fin|rst/)
   })
 
-  test('upstream may answer while the upload goes on', async () => {
+  test('upstream may answer while the upload goes on (T113)', async () => {
     const { client, server } = await wire()
     client.socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc')
     const upstream = await server.accepted()
