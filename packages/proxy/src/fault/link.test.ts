@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { chanceOf } from './chance.ts'
 import { faultsOf, type LinkConditions } from './conditions.ts'
 import { Link } from './link.ts'
-import type { Piece } from './piece.ts'
+import type { Head, Piece } from './piece.ts'
 
 /** A link with its own clock, which remembers what came out and when. */
 class VirtualLink {
@@ -179,6 +179,25 @@ describe('one condition', () => {
     expect(late).toBeGreaterThan(0)
     // Right behind a lost piece there is another that has to wait for it.
     expect(link.out.filter(({ at }, n) => at > n).length).toBeGreaterThan(late)
+  })
+})
+
+describe('what chance decides', () => {
+  test.for<[string, LinkConditions]>([
+    ['jitter', { jitter: 50 }],
+    ['slice', { slice: { size: 10, variation: 9 } }],
+    ['stall', { stall: 0.5 }],
+  ])('%s is drawn once for each piece, however often it is asked about', ([, conditions]) => {
+    const [made] = faultsOf(conditions, { from: 'client', since: 0, chance: chanceOf(3) })
+    const fault = made?.make()
+    const head = (): Head => ({ piece: { kind: 'bytes', bytes: Buffer.alloc(100) }, arrived: 0 })
+    const answers = Array.from({ length: 20 }, () => {
+      const piece = head()
+      const [first, again] = [fault?.next(piece, 0), fault?.next(piece, 0)]
+      expect(again).toEqual(first)
+      return JSON.stringify(first)
+    })
+    expect(new Set(answers).size).toBeGreaterThan(1)
   })
 })
 

@@ -39,7 +39,7 @@ export async function openWebSocket(
 ): Promise<void> {
   const { client } = door
   const connection = engine.sockets.open(scope, locus.target, request)
-  if (client.road) connection.travelOn(client.road, engine.network)
+  if (client.road) connection.travelOn(client.road, engine.network, false)
   const giveUp = (): void => {
     if (client.wasReset) door.link?.leg.reset()
     client.end()

@@ -68,6 +68,29 @@ function drop(proxy: ProxyEngine, text: string): void {
 }
 
 describe('a WebSocket over HTTP/2 (RFC 8441)', () => {
+  test('freezes and thaws, and can be terminated frozen; its session goes on', async () => {
+    const { port } = await secureServer(echo, withConnect)
+    const proxy = await proxied()
+    const socket = open(port)
+    await opened(socket)
+    const [connection] = proxy.connections
+    connection?.freeze({ from: 'server' })
+    let got: unknown
+    const arrived = message(socket).then(data => (got = data))
+    socket.send('hello')
+    const isBack = (): boolean => [...proxy.journal.read()].some(event => event.kind === 'message' && event.from === 'server')
+    while (!isBack()) await new Promise(resolve => setImmediate(resolve))
+    for (let n = 0; n < 20; n++) await new Promise(resolve => setImmediate(resolve))
+    expect(got).toBeUndefined()
+    connection?.thaw()
+    await arrived
+    expect(got).toBe('echo of hello')
+    connection?.freeze()
+    const over = closed(socket)
+    connection?.terminate()
+    expect(await over).toMatchObject({ code: 1006 })
+  })
+
   test('meets rules, and appears in the journal, as any other', async () => {
     const server = await secureServer(echo, withConnect)
     const proxy = await proxied()

@@ -42,6 +42,7 @@ export async function openWebSocketStream(engine: EngineContext, door: StreamDoo
   const { client, scope, target } = door
   const { rawHeaders } = client.head
   const connection = engine.sockets.open(scope, target, { headers: fieldsOf(rawHeaders), rawHeaders })
+  if (client.road) connection.travelOn(client.road, engine.network, true)
   let asked: Http2Request | undefined
   client.onOver(cut => {
     if (connection.state === 'opening') engine.refused(connection, undefined, 'the client left before it was answered')

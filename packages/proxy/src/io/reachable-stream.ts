@@ -27,6 +27,11 @@ export class ReachableStream extends Duplex {
     this.#socket.write(chunk, done)
   }
 
+  /** HTTP/2 writes frame by frame. */
+  override _writev(chunks: readonly { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this.#socket.write(Buffer.concat(chunks.map(({ chunk }) => chunk)), done)
+  }
+
   override _final(done: (error?: Error | null) => void): void {
     this.#socket.end(done)
   }

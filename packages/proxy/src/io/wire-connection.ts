@@ -39,6 +39,7 @@ export class WireConnection implements Connection {
   #abandon: (() => void) | undefined
   #network: Network | undefined
   readonly #roads = new Set<Road>()
+  #isOnSharedRoads = false
   /** Those that it has left while it was frozen. */
   readonly #left = new Set<Road>()
   readonly #frozen = new Map<Side, () => void>()
@@ -84,9 +85,10 @@ export class WireConnection implements Connection {
     return this.#closed
   }
 
-  /** A road that it travels on: what can be frozen, and cut off from what is on its way. */
-  travelOn(road: Road, network: Network): void {
+  /** A road that it travels on, alone or with others: what can be frozen, and cut off from what is on its way. */
+  travelOn(road: Road, network: Network, isShared: boolean): void {
     this.#network = network
+    this.#isOnSharedRoads = isShared
     this.#roads.add(road)
     road.carry(this)
   }
@@ -153,8 +155,8 @@ export class WireConnection implements Connection {
     this.#state = 'closed'
     this.#pump = undefined
     this.#abandon = undefined
-    // Both legs of a WebSocket are gone; what a stream said may still be on its way.
-    if (this.transport === 'websocket') this.thaw()
+    // A road of its own is gone by now; on another, what it said may still be on its way.
+    if (!this.#isOnSharedRoads) this.thaw()
     for (const road of this.#roads) this.leaveRoad(road)
     this.#resolveClosed()
   }
@@ -202,7 +204,7 @@ export class WireConnection implements Connection {
     if (this.#abandon) return this.#abandon()
     const pump = this.#running('terminate')
     this.#cutOff()
-    if (!closeNotify && this.transport === 'websocket') for (const road of this.#roads) road.cut('fin')
+    if (!closeNotify && !this.#isOnSharedRoads) for (const road of this.#roads) road.cut('fin')
     pump.push({ kind: 'terminate', how: 'fin' })
   }
 
@@ -265,9 +267,9 @@ export class WireConnection implements Connection {
     throw this.#badUse(verb)
   }
 
-  /** What is on its way is lost, and nothing holds its end. Other exchanges may travel on the roads of a stream. */
+  /** What is on its way is lost, and nothing holds its end; where others travel, too, it goes on. */
   #cutOff(): void {
-    if (this.transport === 'websocket') for (const road of this.#roads) road.free()
+    if (!this.#isOnSharedRoads) for (const road of this.#roads) road.free()
     else this.thaw()
   }
 

@@ -43,7 +43,7 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
     this.#watch = new EndWatch(declared, stream.connection.url, () => stream.finish())
     stream.join(this)
     const { road } = options.control.client
-    if (road) stream.connection.travelOn(road, options.engine.network)
+    if (road) stream.connection.travelOn(road, options.engine.network, true)
   }
 
   request(head: RequestHead, body: Body): Part<RequestHead> | Promise<Part<RequestHead>> {
