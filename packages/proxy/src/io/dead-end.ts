@@ -12,23 +12,24 @@ import { notFound, refused, unreachable } from './connect-errors.ts'
 import { Leg } from './leg.ts'
 import { sniff } from './sniff.ts'
 
+/** What lets a connect fail. */
+export type FailingConnect = Extract<ConnectAction, { kind: 'refuse' | 'unreachable' | 'failDns' }>
+
 /** What lets a connect fail, or a connection come to nothing. */
 export type DeadEnd = Exclude<ConnectAction, { kind: 'presentCertificate' }>
 
 /** Ends a connect as the rule says: it fails, or leads to a server that is of no use. */
 export async function endConnect(engine: EngineContext, scope: Scope, inbound: Inbound, rule: ConnectRule, action: DeadEnd): Promise<void> {
   const { host, port } = inbound.destination
-  // A client that connects again at once must not find out in the same turn, or the loop would never get to anything else.
-  await laterTurn()
   switch (action.kind) {
     case 'refuse':
-      return inbound.failAttempts({ ...action, error: refused })
     case 'unreachable':
-      return inbound.failAttempts({ ...action, error: (address, at) => unreachable(action.code, address, at) })
+      return failConnect(inbound, action)
     case 'failDns':
       if (isIP(host) !== 0) cannotAct(engine, rule, `${host} is an address, which no client looks up`)
-      return inbound.failLookup(notFound(host, action.code))
+      return failConnect(inbound, action)
     case 'timeout':
+      await laterTurn()
       inbound.beginAttempt()
       return engine.park(scope, inbound)
     case 'hangUp': {
@@ -56,7 +57,22 @@ export async function endConnect(engine: EngineContext, scope: Scope, inbound: I
   }
 }
 
+/** Lets a connect fail as Node's own would. */
+export async function failConnect(inbound: Inbound, action: FailingConnect): Promise<void> {
+  // A client that connects again at once must not find out in the same turn, or the loop would never get to anything else.
+  await laterTurn()
+  switch (action.kind) {
+    case 'refuse':
+      return inbound.failAttempts({ ...action, error: refused })
+    case 'unreachable':
+      return inbound.failAttempts({ ...action, error: (address, port) => unreachable(action.code, address, port) })
+    case 'failDns':
+      return inbound.failLookup(notFound(inbound.destination.host, action.code))
+  }
+}
+
 async function accepted(engine: EngineContext, scope: Scope, inbound: Inbound): Promise<Leg | undefined> {
+  await laterTurn()
   if (inbound.gone.aborted) return undefined
   const client = new Leg(await inbound.accept())
   engine.legs.add(inbound.scope ?? scope, client)

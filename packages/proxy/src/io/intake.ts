@@ -12,7 +12,7 @@ import type { Scope } from '../scope.ts'
 import type { FalseCertificate } from '../rule/tls-fault.ts'
 import { laterTurn } from './clock.ts'
 import { refused } from './connect-errors.ts'
-import { cannotAct, endConnect } from './dead-end.ts'
+import { cannotAct, endConnect, failConnect } from './dead-end.ts'
 import { Leg } from './leg.ts'
 import { putOnTls } from './put-on-tls.ts'
 import { type Hello, type Sniffed, sniff } from './sniff.ts'
@@ -41,8 +41,8 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   const outage = engine.network.outageFor(scope, destination)
   if (outage) {
     attempt.outcome = `offline: ${outage.text}`
-    const error = outage.errorFor(destination)
-    if (error) return failLater(inbound, error)
+    const failure = outage.failureFor(destination.host)
+    if (failure) return failConnect(inbound, failure)
     await outage.overOr(inbound.gone)
     return inbound.gone.aborted ? undefined : takeIn(engine, inbound)
   }

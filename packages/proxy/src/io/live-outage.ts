@@ -1,8 +1,10 @@
+import { isIP } from 'node:net'
 import type { Destination } from '../capture/inbound.ts'
 import { isHost } from '../fault/host-match.ts'
 import type { OutageOptions } from '../fault/network-conditions.ts'
 import type { Scope } from '../scope.ts'
 import { notFound, refused, unreachable } from './connect-errors.ts'
+import type { FailingConnect } from './dead-end.ts'
 
 const words = { refused: 'refused', unreachable: 'unreachable', dns: 'no such host', timeout: 'no answer' }
 
@@ -26,7 +28,22 @@ export class LiveOutage {
     return !this.scope.ended && this.scope.isRelatedTo(scope) && isHost(this.#options.hosts, host, port)
   }
 
-  /** What a connect fails with; `undefined`: it gets no answer until the network is back. */
+  /** How a connect fails; `undefined`: it gets no answer until the network is back. */
+  failureFor(host: string): FailingConnect | undefined {
+    switch (this.#options.error ?? 'refused') {
+      case 'refused':
+        return { kind: 'refuse' }
+      case 'unreachable':
+        return { kind: 'unreachable', code: 'ENETUNREACH' }
+      case 'dns':
+        // Nobody asks a name server about an address.
+        return isIP(host) === 0 ? { kind: 'failDns' } : { kind: 'unreachable', code: 'ENETUNREACH' }
+      case 'timeout':
+        return undefined
+    }
+  }
+
+  /** What a connect of ours fails with; `undefined`: it gets no answer until the network is back. */
   errorFor({ host, port }: Destination): Error | undefined {
     switch (this.#options.error ?? 'refused') {
       case 'refused':
