@@ -70,6 +70,7 @@ test('every README has blocks to show', () => {
   expect([...shown].sort()).toEqual([
     'README.md',
     'docs/codecs.md',
+    'docs/what-users-report.md',
     'packages/proxy/README.md',
     'packages/sdk/README.md',
     'packages/vitest-plugin/README.md',
