@@ -80,6 +80,29 @@ describe('a message that several WebSocket messages carry', () => {
     expect(wire.seen('server').slice(2)).toEqual(['0c'])
   })
 
+  test('shares its frames with no other', () => {
+    const codec: Codec<string> = {
+      name: 'head and tail',
+      decode(bytes) {
+        if (bytes.length === 1) return { messages: [], rest: bytes }
+        const own = bytes.subarray(0, 5)
+        const frames = [1, 4].map((size, n) => ({ size, binary: n > 0 }))
+        return {
+          messages: [
+            { value: 'framed', bytes: own, frames },
+            { value: 'plain', bytes: bytes.subarray(5) },
+          ],
+          rest: nothing,
+        }
+      },
+      encode: value => Buffer.from(value),
+    }
+    const wire = new VirtualWire({ codec })
+    wire.rule({ kind: 'replace', fn: () => 'changed' }, { match: 'plain' })
+    wire.bytes('client', wire.frame('client', 'h'), wire.frame('client', 'tail, and more', { opcode: 2 }))
+    expect(wire.seen('server')).toEqual(['h', 'b:tail', 'b:changed'])
+  })
+
   test('is a reply like any other', () => {
     const wire = withAttachments()
     wire.rule({ kind: 'reply', fn: () => '1r' })
@@ -96,6 +119,15 @@ describe('a payload that cannot be cut and joined as it is', () => {
     wire.rule({ kind: 'replace', fn: () => 'B' }, { match: 'b' })
     wire.send('client', 'a,b,c')
     expect(wire.seen('server')).toEqual(['a,B'])
+    wire.send('client', 'x,y,c')
+    expect(wire.seen('server')).toEqual(['a,B', 'x,y'])
+  })
+
+  test('is journalled with its value where Midwire sends it', () => {
+    const wire = new VirtualWire({ codec: commas })
+    wire.rule({ kind: 'reply', fn: () => 'r' }, { match: 'a' })
+    wire.send('client', 'a')
+    expect(wire.events().filter(({ kind }) => kind === 'injected')).toEqual([expect.objectContaining({ value: 'r' })])
   })
 
   test('passes as it came where none is', () => {
