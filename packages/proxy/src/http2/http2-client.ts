@@ -73,6 +73,7 @@ export class Http2Client implements ClientSide {
     })
     this.#response = response
     response.setTrailers(this.#trailers)
+    response.on('error', () => this.cut({ how: 'rst' }))
     if (withoutContent.has(head.status) || this.head.method === 'HEAD') response.begin(true)
     // What ends with its head is sent with its end, which comes at once; trailers-only answers of gRPC are such.
     else if (!head.endsStream) response.begin()
@@ -95,7 +96,7 @@ export class Http2Client implements ClientSide {
     this.#isCut = true
     const reset = (): void => this.#stream.close(code ?? constants.NGHTTP2_INTERNAL_ERROR)
     if (how === 'rst') reset()
-    else this.flush(reset)
+    else this.flush(() => this.#isGone || reset())
   }
 
   /** Nobody reads the rest of the request (RFC 9113 §8.1): the client is told so, once it has its response. */

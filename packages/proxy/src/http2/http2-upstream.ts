@@ -135,6 +135,11 @@ export class Http2Request implements ServerSide {
     this.#connectionEnd = connectionEnd
     this.#open = open
     this.body = new OutgoingBody(endsStream => this.#send(endsStream))
+    this.body.on('error', error => {
+      if (this.#over) return
+      this.#over = true
+      listener.onCut({ how: 'rst', code: constants.NGHTTP2_INTERNAL_ERROR }, error)
+    })
     // What ends with its head is sent with its end, which comes at once.
     if (!head.endsStream) this.body.begin()
   }

@@ -1,4 +1,4 @@
-import type { Http2Stream } from 'node:http2'
+import { constants, type Http2Stream } from 'node:http2'
 import { Writable } from 'node:stream'
 import { laterTurn } from '../io/clock.ts'
 import { byName, fieldsOnly } from './heads.ts'
@@ -6,7 +6,13 @@ import { byName, fieldsOnly } from './heads.ts'
 /** Sends a head and returns the stream that it opened or answered; `endsStream`: nothing follows it (RFC 9113 §8.1). */
 export type SendHead = (endsStream: boolean) => Http2Stream
 
-/** Where the content of a message goes, trailers included. What comes after its stream has closed is thrown away: nobody reads it. */
+/** Bytes that may wait for a slow receiver before its sender is paused: a pause for each frame costs three quarters of the speed. */
+const writeAhead = 256 * 1024
+
+/**
+ * Where the content of a message goes, trailers included. What comes after its stream has closed is thrown away: nobody reads it. Its
+ * error says that Node refuses to write the head.
+ */
 export class OutgoingBody extends Writable {
   readonly #sendHead: SendHead
   #stream: Http2Stream | undefined
@@ -34,7 +40,14 @@ export class OutgoingBody extends Writable {
     this.#isEnded = endsStream
     const goOn = (): void => this.#continue()
     stream.on('drain', goOn).on('finish', goOn).on('close', goOn)
-    stream.on('wantTrailers', () => stream.sendTrailers(byName(this.#trailers)))
+    stream.on('wantTrailers', () => {
+      try {
+        stream.sendTrailers(byName(this.#trailers))
+      } catch {
+        // Node refuses to write them, so the message cannot be ended.
+        stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+      }
+    })
     return stream
   }
 
@@ -49,7 +62,8 @@ export class OutgoingBody extends Writable {
     const stream = this.begin()
     if (this.#isEnded || stream.closed || stream.destroyed) return done()
     this.#unsent++
-    const hasRoom = stream.write(chunk, () => {
+    const hasRoom = stream.writableLength < writeAhead
+    stream.write(chunk, () => {
       this.#unsent--
       this.#sent()
     })

@@ -111,6 +111,27 @@ describe('a fault', () => {
   })
 })
 
+test('what Node refuses to write resets its stream, and nothing else', async () => {
+  const server = await plainServer(echo)
+  const proxy = await proxied()
+  const session = client(`http://localhost:${server.port}`)
+  await ask(session, {})
+  const code = constants.NGHTTP2_INTERNAL_ERROR
+  rule(proxy, { kind: 'respondWith', response: own(799, 'text') }, { when: ({ path }) => path === '/text' })
+  rule(proxy, { kind: 'respondWith', response: own(799) }, { when: ({ path }) => path === '/empty' })
+  const trailers = ['not a name', 'x']
+  rule(proxy, { kind: 'respondWith', response: { ...own(200, 'text'), trailers } }, { when: ({ path }) => path === '/trailers' })
+  rule(
+    proxy,
+    { kind: 'patchRequest', fn: request => void (request.headers['not a name'] = 'x') },
+    { when: ({ path }) => path === '/request' },
+  )
+  for (const path of ['/text', '/empty', '/trailers', '/request']) {
+    expect(await ask(session, { ':path': path }), path).toMatchObject({ rstCode: code })
+  }
+  expect(await ask(session, { ':method': 'POST' }, 'fine')).toMatchObject({ status: 200, body: 'fine' })
+})
+
 test('a held request stands alone: those behind it pass', async () => {
   const server = await plainServer(echo)
   const proxy = await proxied()
