@@ -41,9 +41,9 @@ describe('before a fallback host is tried, the client asks whether the internet 
   })
 
   test.for<[what: string, status: number, isUp: boolean]>([
-    ['any answer of a check of one’s own, whatever it says', 204, true],
-    ['an error of a check of one’s own', 500, false],
-  ])('%s', async ([, status, isUp]) => {
+    ['any answer, whatever it says', 204, true],
+    ['an error', 500, false],
+  ])('a check of one’s own: %s', async ([, status, isUp]) => {
     proxy.onConnect({ host: primary }).refuse()
     const check = proxy.onRequest({ host: internetCheck, path: '/own' }).respondWith(status)
     const client = realtime({ ...checking, connectivityCheckUrl: `https://${internetCheck}/own?with=query` })

@@ -28,37 +28,35 @@ describe.each(formats)('in %s', (_, format) => {
     expect(client.connection.state).toBe('closed')
   })
 
-  describe('what is queued while CONNECTED is missing is never sent, and fails', () => {
-    test('when the connection is closed', async () => {
-      const withheld = proxy.onServerMessage({ action: 'CONNECTED' }).drop()
-      const client = realtime(format)
-      const published = channelOf(client).publish('foo', 'bar')
-      await withheld.waitForHit()
-      client.close()
+  test('what is queued while CONNECTED is missing is never sent, and fails when the connection is closed', async () => {
+    const withheld = proxy.onServerMessage({ action: 'CONNECTED' }).drop()
+    const client = realtime(format)
+    const published = channelOf(client).publish('foo', 'bar')
+    await withheld.waitForHit()
+    client.close()
 
-      await expect(published).rejects.toMatchObject({ code: 80017 })
-      await proxy.expectNoClientMessage({ action: 'MESSAGE' })
-    })
+    await expect(published).rejects.toMatchObject({ code: 80017 })
+    await proxy.expectNoClientMessage({ action: 'MESSAGE' })
+  })
 
-    test('when the connection fails', async () => {
-      const error = errorOf(40100, 'connection failed because reasons')
-      proxy.onServerMessage({ action: 'CONNECTED' }).drop().thenSendToClient({ action: 'ERROR', error })
-      const client = realtime(format)
+  test('what is queued while CONNECTED is missing is never sent, and fails when the connection fails', async () => {
+    const error = errorOf(40100, 'connection failed because reasons')
+    proxy.onServerMessage({ action: 'CONNECTED' }).drop().thenSendToClient({ action: 'ERROR', error })
+    const client = realtime(format)
 
-      await expect(channelOf(client).publish('foo', 'bar')).rejects.toMatchObject({ code: 40100 })
-      expect(client.connection.state).toBe('failed')
-      await proxy.expectNoClientMessage({ action: 'MESSAGE' })
-    })
+    await expect(channelOf(client).publish('foo', 'bar')).rejects.toMatchObject({ code: 40100 })
+    expect(client.connection.state).toBe('failed')
+    await proxy.expectNoClientMessage({ action: 'MESSAGE' })
+  })
 
-    test('when the connection is suspended', async () => {
-      proxy.onServerMessage({ action: 'CONNECTED' }).drop()
-      const client = realtime({ ...format, connectionStateTtl: 100 })
-      const suspended = client.connection.once('suspended')
+  test('what is queued while CONNECTED is missing is never sent, and fails when the connection is suspended', async () => {
+    proxy.onServerMessage({ action: 'CONNECTED' }).drop()
+    const client = realtime({ ...format, connectionStateTtl: 100 })
+    const suspended = client.connection.once('suspended')
 
-      await expect(channelOf(client).publish('foo', 'bar')).rejects.toMatchObject({ code: 80002 })
-      await suspended
-      await proxy.expectNoClientMessage({ action: 'MESSAGE' })
-    })
+    await expect(channelOf(client).publish('foo', 'bar')).rejects.toMatchObject({ code: 80002 })
+    await suspended
+    await proxy.expectNoClientMessage({ action: 'MESSAGE' })
   })
 
   test('a second CONNECTED changes the limits of the connection, and who the client is', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ablyOnTheWire, channelOf, formats, realtime } from './on-the-wire.ts'
-import { errorOf, Flag, type ProtocolMessage } from './protocol-message.ts'
+import { type Action, errorOf, Flag, type ProtocolMessage } from './protocol-message.ts'
 
 const { proxy } = await ablyOnTheWire()
 
@@ -30,16 +30,16 @@ describe.each(formats)('in %s', (_, format) => {
     expect(await updated).toMatchObject({ current: 'attached', resumed: false, reason: { code: 50000 } })
   })
 
-  test.for<[ProtocolMessage]>([
-    [{ action: 'ATTACHED', flags: Flag.BASIC_MODES | Flag.RESUMED }],
-    [{ action: 'MESSAGE', messages: [] }],
-    [{ action: 'PRESENCE', presence: [] }],
-    [{ action: 'OBJECT', state: [] }],
-    [{ action: 'ANNOTATION', annotations: [] }],
-  ])('the channel serial of %o is where attaching goes on', async ([message]) => {
+  test.for<[Action, Partial<ProtocolMessage>]>([
+    ['ATTACHED', { flags: Flag.BASIC_MODES | Flag.RESUMED }],
+    ['MESSAGE', { messages: [] }],
+    ['PRESENCE', { presence: [] }],
+    ['OBJECT', { state: [] }],
+    ['ANNOTATION', { annotations: [] }],
+  ])('the channel serial of %s is where attaching goes on', async ([action, content]) => {
     const channel = channelOf(realtime(format))
     await channel.attach()
-    proxy.connection.sendToClient({ ...message, channel: channel.name, channelSerial: 'from here on' })
+    proxy.connection.sendToClient({ ...content, action, channel: channel.name, channelSerial: 'from here on' })
     proxy.connection.sendToClient({ action: 'DETACHED', channel: channel.name })
 
     const again = await proxy.waitForClientMessage({ action: 'ATTACH' }, { nth: 2 })

@@ -158,6 +158,7 @@ describe.each(formats)('in %s', (_, format) => {
     expect((await client.connection.once('suspended')).reason?.code).toBe(80002)
     await client.connection.once('connecting')
     await client.connection.once('suspended')
+    expect(proxy).not.toHaveConnected()
   })
 
   test('a client that starts without a network connects once there is one', async () => {
