@@ -111,6 +111,10 @@ class BlockReader implements FramingReader {
       const byte = chunk[at]
       if (byte === lf && this.#afterCr) {
         this.#afterCr = false
+        if (this.#chunks.length > 0 || at > from) continue
+        // The other half of an end of line whose block has gone: it must stay, also where the next block does not.
+        envelopes.push({ bytes: chunk.subarray(from, at + 1), payload: undefined })
+        from = at + 1
         continue
       }
       this.#afterCr = byte === cr
@@ -127,7 +131,7 @@ class BlockReader implements FramingReader {
       const ends = this.#lineEmpty
       this.#lineEmpty = true
       if (!ends) continue
-      // A CR may be half an end of line; the LF that may follow can go with the next block, where it means nothing.
+      // A CR may be half an end of line, but an event must not wait for the other half.
       const end = byte === cr && chunk[at + 1] === lf ? at + 2 : at + 1
       this.#chunks.push(chunk.subarray(from, end))
       envelopes.push(this.#block())
