@@ -31,12 +31,7 @@ export class Connections {
   }
 
   /** An upgrade request has arrived, or the first request of a stream of messages. */
-  open(
-    scope: Scope,
-    target: Target,
-    request: RequestHeaders,
-    transport: Transport = 'websocket',
-  ): WireConnection {
+  open(scope: Scope, target: Target, request: RequestHeaders, transport: Transport = 'websocket'): WireConnection {
     const at = this.#clock.now()
     const attempt = 1 + this.#all.filter(earlier => earlier.scope === scope && earlier.host === target.host).length
     const connection = new WireConnection({ id: this.#all.length + 1, attempt, scope, target, request, at, transport })

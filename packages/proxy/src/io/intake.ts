@@ -11,7 +11,7 @@ import { connectOutcome } from '../rule/connect-outcome.ts'
 import type { Scope } from '../scope.ts'
 import type { FalseCertificate } from '../rule/tls-fault.ts'
 import { laterTurn } from './clock.ts'
-import { refused } from './connect-errors.ts'
+import { refused, timedOut } from './connect-errors.ts'
 import { cannotAct, endConnect, failConnect } from './dead-end.ts'
 import { Leg } from './leg.ts'
 import { putOnTls } from './put-on-tls.ts'
@@ -38,13 +38,13 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
     return client.endLike(server)
   }
   const attempt = engine.tcpAttempt(scope, destination)
-  const outage = engine.network.outageFor(scope, destination)
-  if (outage) {
+  for (let outage = engine.network.outageFor(scope, destination); outage; outage = engine.network.outageFor(scope, destination)) {
     attempt.outcome = `offline: ${outage.text}`
     const failure = outage.failureFor(destination.host)
     if (failure) return failConnect(inbound, failure)
-    await outage.overOr(inbound.gone)
-    return inbound.gone.aborted ? undefined : takeIn(engine, inbound)
+    const came = await outage.overOr(inbound.gone)
+    if (came === 'gone') return
+    if (came === 'ended') return inbound.failAttempts({ error: timedOut })
   }
   const rule = scope && engine.decideConnect(scope, destination)
   if (rule) {
@@ -226,7 +226,7 @@ export async function openUpstream(
   const outage = engine.network.outageFor(engine.scopeOf(inbound.scope), destination)
   const error = outage?.errorFor(destination)
   if (error) throw error
-  await outage?.overOr(inbound.gone)
+  if ((await outage?.overOr(inbound.gone)) === 'ended') throw timedOut(destination.host, destination.port)
   const leg = new Leg(await inbound.dial(to && { host: to.host, port: to.port }))
   const wantsTls = to ? to.secure : meansTls
   return wantsTls ? putOnTls(inbound, leg, hello, offered) : leg

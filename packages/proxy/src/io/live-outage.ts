@@ -12,7 +12,7 @@ const words = { refused: 'refused', unreachable: 'unreachable', dns: 'no such ho
 export class LiveOutage {
   readonly scope: Scope
   readonly #options: OutageOptions
-  readonly #over = Promise.withResolvers<void>()
+  readonly #over = Promise.withResolvers<'online' | 'ended'>()
 
   constructor(scope: Scope, options: OutageOptions) {
     this.scope = scope
@@ -57,17 +57,18 @@ export class LiveOutage {
     }
   }
 
-  /** Resolves when the network is back, or the client has given up. */
-  async overOr(gone: AbortSignal): Promise<void> {
-    if (gone.aborted) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const left = (): void => resolve()
+  /** Resolves when the network is back ('online'), its test has ended, or the client has given up ('gone'). */
+  async overOr(gone: AbortSignal): Promise<'online' | 'ended' | 'gone'> {
+    if (gone.aborted) return 'gone'
+    const { promise, resolve } = Promise.withResolvers<'gone'>()
+    const left = (): void => resolve('gone')
     gone.addEventListener('abort', left, { once: true })
-    await Promise.race([this.#over.promise, promise])
+    const came = await Promise.race([this.#over.promise, promise])
     gone.removeEventListener('abort', left)
+    return came
   }
 
-  end(): void {
-    this.#over.resolve()
+  end(how: 'online' | 'ended'): void {
+    this.#over.resolve(how)
   }
 }

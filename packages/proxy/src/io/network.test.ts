@@ -192,6 +192,18 @@ describe('conditions', () => {
     }
     expect(failure.cause.code).toBe('UND_ERR_HEADERS_TIMEOUT')
     hole.dispose()
+    const server = http.createServer((_request, response) => void response.writeHead(200).write('the first part'))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const { port } = server.address() as net.AddressInfo
+    const begun = await undiciFetch(`http://127.0.0.1:${port}/`, { dispatcher: agent })
+    proxy.changeNetwork(proxy.root, { blackHole: true })
+    const cut = (await begun.text().catch((error: unknown) => error)) as Error & { cause: { code: string } }
+    expect(cut.cause.code).toBe('UND_ERR_BODY_TIMEOUT')
   })
 
   test('on the layer of TCP, a limit cuts TLS in its handshake', async () => {
@@ -344,6 +356,21 @@ describe('an outage', () => {
     outage.goOnline()
     while (got.length < 1) await once(socket, 'message')
     expect(await echoed(await late, 'b')).toBe('b')
+  })
+
+  test("a connect that got no answer fails with its test's end, and counts as one", async () => {
+    const leaks: unknown[] = []
+    const { proxy } = await echoHost({ adoptUnscoped: false, onLeak: leak => leaks.push(leak) })
+    const scope = proxy.openScope('a test')
+    proxy.goOffline(scope, { error: 'timeout' })
+    const failed = proxy
+      .run(scope, () => fetch('https://echo.test/'))
+      .catch((error: unknown) => error as Error & { cause: { code: string } })
+    while (![...proxy.journal.read()].some(event => event.kind === 'tcp')) await quiet()
+    await proxy.endScope(scope)
+    expect(((await failed) as { cause: { code: string } }).cause.code).toBe('ETIMEDOUT')
+    expect([...proxy.journal.read()].filter(event => event.kind === 'tcp')).toHaveLength(1)
+    expect(leaks).toEqual([])
   })
 
   test('of some hosts leaves the others alone', async () => {

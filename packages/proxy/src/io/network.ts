@@ -116,7 +116,7 @@ export class Network {
     const goOnline = (): void => {
       if (!this.#outages.delete(outage)) return
       if (hole) this.#stop(hole)
-      outage.end()
+      outage.end('online')
       this.#options.note(undefined, scope, `network${where}: online`)
     }
     return { goOnline, [Symbol.dispose]: goOnline }
@@ -134,7 +134,7 @@ export class Network {
     for (const outage of this.#outages) {
       if (!inScope(outage.scope)) continue
       this.#outages.delete(outage)
-      outage.end()
+      outage.end('ended')
     }
     const ending = [...this.#conditions].filter(({ scope }) => inScope(scope))
     const isInvolved = (road: Road): boolean =>
