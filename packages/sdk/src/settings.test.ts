@@ -16,6 +16,7 @@ test('every option of the contract is accepted', () => {
       waitTimeout: 100,
       decisionTimeout: 100,
       seed: 1,
+      clock: 'test',
       journalLimit: 1024,
     }),
   ).not.toThrow()
@@ -37,13 +38,17 @@ test.each([
   [{ streams: [{ path: '/a', framing: 'json' }] }, `{ framing }: expected 'sse', 'lines', 'body' or { name, reader, write }, got "json"`],
   [{ streams: [{ path: '/a', packing: 'array' }] }, `{ packing }: expected jsonArray(), separated('…')`],
   [{ streams: [{ path: '/a', host: 'a.example.com:80' }] }, '{ host }: expected a host name without a port'],
-  [{ streams: [{ path: '/a', connectionKey: 1 }] }, '{ connectionKey }: expected a name in the path or the query, or a function, got number'],
+  [
+    { streams: [{ path: '/a', connectionKey: 1 }] },
+    '{ connectionKey }: expected a name in the path or the query, or a function, got number',
+  ],
   [{ streams: [{ path: '/a', method: 'GET POST' }] }, `{ method }: expected a name such as 'GET', got "GET POST"`],
   [{ upstream: 'nowhere' }, "use() { upstream }: 'real', 'none' or a URL: expected an http: or https: URL"],
   [{ unusedRules: true }, "use() { unusedRules }: expected 'fail' or 'warn' or 'ignore', got true"],
   [{ leaks: 'ignore' }, "use() { leaks }: expected 'close' or 'fail', got ignore"],
   [{ waitTimeout: -1 }, 'use() { waitTimeout }: expected a number of ms'],
   [{ decisionTimeout: '5' }, 'use() { decisionTimeout }: expected a number of ms'],
+  [{ clock: 'fake' }, "use() { clock }: expected 'real' or 'test', got fake"],
   [{ seed: 1.5 }, 'use() { seed }: expected an integer, got 1.5'],
   [{ journalLimit: -1 }, 'use() { journalLimit }: expected a number of bytes, got -1'],
 ])('%o is refused: %s', (options, message) => {

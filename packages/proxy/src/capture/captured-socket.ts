@@ -42,6 +42,8 @@ export class CapturedSocket implements Inbound {
   readonly #captured: Captured
   readonly #gone = new AbortController()
   #accepted = false
+  /** The client has been shown an attempt that nobody makes. */
+  #begun = false
 
   constructor(context: CaptureContext, captured: Captured) {
     this.#context = context
@@ -147,14 +149,15 @@ export class CapturedSocket implements Inbound {
 
   beginAttempt(): void {
     const { client, dial, mirrored } = this.#captured
-    if (mirrored && !client.destroyed) showAttempt(client, dial, this.destination.host)
+    if (mirrored && !client.destroyed && !this.#begun) showAttempt(client, dial, this.destination.host)
+    this.#begun = true
   }
 
   failAttempts(failure: ConnectFailure): void {
     const { client, dial, mirrored } = this.#captured
     if (client.destroyed) return
     // Where an address is tried that Node has chosen, Node shows its attempts itself.
-    if (mirrored) this.fail(failAttempts(client, dial, this.destination.host, failure))
+    if (mirrored) this.fail(failAttempts(client, dial, this.destination.host, { ...failure, begun: this.#begun }))
     else this.fail(failure.error(dial.host ?? this.destination.host, dial.port))
   }
 

@@ -6,6 +6,8 @@ export interface ConnectFailure {
   /** What the host name stands for. @default one address; no name is looked up */
   readonly addresses?: readonly string[]
   readonly error: (address: string, port: number) => Error
+  /** The client has been shown the first attempt before. @default false */
+  readonly begun?: boolean
 }
 
 /** RFC 5737 §3: an address that nobody has. */
@@ -19,10 +21,10 @@ export function failAttempts(client: Socket, dial: TcpNetConnectOpts, name: stri
   const { host = name, port, autoSelectFamily = getDefaultAutoSelectFamily(), family = 0, localAddress } = dial
   const all = isIP(host) ? [host] : candidates(host, family, failure.addresses)
   const tried = autoSelectFamily && family !== 4 && family !== 6 && localAddress === undefined ? all : all.slice(0, 1)
-  if (isIP(host) === 0) for (const address of tried) client.emit('lookup', null, address, isIP(address), host)
+  if (isIP(host) === 0 && !failure.begun) for (const address of tried) client.emit('lookup', null, address, isIP(address), host)
   const errors: Error[] = []
-  for (const address of tried) {
-    client.emit('connectionAttempt', address, port, isIP(address))
+  for (const [n, address] of tried.entries()) {
+    if (n > 0 || !failure.begun) client.emit('connectionAttempt', address, port, isIP(address))
     const error = failure.error(address, port)
     errors.push(error)
     // Node gives up at once where it has one address only and no way leads there.

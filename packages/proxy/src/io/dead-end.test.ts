@@ -49,9 +49,12 @@ test('a client that waits for a connect sees it time out when its scope ends', a
   const proxy = await proxyWith({ kind: 'timeout' }, undefined, engine => (test = engine.openScope('a test')))
   const client = proxy.run(test!, () => connect({ host: '192.0.2.7', port: 443 }))
   const failed = once(client, 'error')
-  await new Promise(setImmediate)
+  const steps: string[] = []
+  for (const step of ['connectionAttempt', 'connectionAttemptFailed']) client.on(step, () => steps.push(step))
+  await once(client, 'connectionAttempt')
   await proxy.endScope(test!)
   expect(await failed).toMatchObject([{ code: 'ETIMEDOUT', message: 'connect ETIMEDOUT 192.0.2.7:443', address: '192.0.2.7' }])
+  expect(steps).toEqual(['connectionAttempt', 'connectionAttemptFailed'])
 })
 
 test('an alert of TLS for a client that speaks none fails the test, and the client is reset', async () => {
