@@ -1,3 +1,4 @@
+import type { Destination } from '../capture/inbound.ts'
 import type { Connection } from '../connection.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
@@ -16,7 +17,7 @@ export interface RoadFacts {
   /** Whose it is now: pooled sockets are opened by one test and used by another. */
   readonly scope: Scope | undefined
   /** Where the client wanted to go; `undefined` for one that asked a proxy, whose upstream legs then say it. */
-  readonly to: { readonly host: string; readonly port: number } | undefined
+  readonly to: Destination | undefined
 }
 
 /** One TCP connection of a client, with the upstream legs behind it: what the conditions of the network apply to. */
@@ -68,7 +69,7 @@ export class Road {
   }
 
   /** An upstream leg has been dialled: for this host, or for where the client wanted to go. */
-  join(leg: Leg, { host, port } = this.to ?? { host: '', port: 0 }): void {
+  join(leg: Leg, { host, port }: Destination = this.to ?? { host: '', port: 0 }): void {
     let bottom = leg
     while (bottom.under) bottom = bottom.under
     if ([...this.#servers].some(one => one.leg === bottom)) return this.changed()

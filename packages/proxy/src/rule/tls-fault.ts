@@ -1,5 +1,5 @@
 /** The fatal alerts of TLS, by their names in RFC 8446 §6.2. */
-export const tlsAlerts = Object.freeze({
+export const tlsAlerts = {
   unexpected_message: 10,
   bad_record_mac: 20,
   record_overflow: 22,
@@ -25,7 +25,7 @@ export const tlsAlerts = Object.freeze({
   unknown_psk_identity: 115,
   certificate_required: 116,
   no_application_protocol: 120,
-} as const)
+} as const
 
 /** A fatal alert (RFC 8446 §6.2), such as 'handshake_failure'. */
 export type TlsAlert = keyof typeof tlsAlerts
