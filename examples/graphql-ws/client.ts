@@ -1,15 +1,8 @@
-import type { Client, ClientOptions, MessageType } from 'graphql-ws'
+import type { Client, ClientOptions } from 'graphql-ws'
 import { createClient } from 'graphql-ws'
 
 /** The host that the client is deployed against; no test changes it. */
 export const endpoint = 'wss://api.example.com/graphql'
-
-/** What travels in the text messages of graphql-transport-ws, as far as tests look at it. */
-export interface WireMessage {
-  readonly type: `${MessageType}`
-  readonly id?: string
-  readonly payload?: { readonly query?: string; readonly data?: { readonly countdown: number } }
-}
 
 /** The client of the application: it retries at once, and whatever happened. */
 export function openClient(options: Partial<ClientOptions> = {}): Client {

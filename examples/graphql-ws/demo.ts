@@ -1,10 +1,11 @@
-import { json, startInterceptionProxy } from '@midwire/sdk'
+import { startInterceptionProxy } from '@midwire/sdk'
+import { graphqlWs } from '@midwire/sdk/graphql-ws'
 import { WebSocket } from 'ws'
-import { countdown, openClient, type WireMessage } from './client.ts'
+import { countdown, openClient } from './client.ts'
 import { startServer } from './server.ts'
 
 await using server = await startServer()
-await using proxy = await startInterceptionProxy({ codec: json<WireMessage>(), route: { 'api.example.com': server.url } })
+await using proxy = await startInterceptionProxy({ codec: graphqlWs(), route: { 'api.example.com': server.url } })
 
 // The second number is lost, and the socket with it.
 proxy

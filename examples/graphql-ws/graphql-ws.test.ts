@@ -1,15 +1,15 @@
-import { json } from '@midwire/sdk'
+import { graphqlWs } from '@midwire/sdk/graphql-ws'
 import { useInterceptionProxy } from '@midwire/vitest-plugin'
 import type { Client, ClientOptions } from 'graphql-ws'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket as WsWebSocket } from 'ws'
-import { countdown, openClient, type WireMessage } from './client.ts'
+import { countdown, openClient } from './client.ts'
 import { startServer } from './server.ts'
 
 const server = await startServer()
 afterAll(() => server[Symbol.asyncDispose]())
 
-const proxy = useInterceptionProxy({ codec: json<WireMessage>(), route: { 'api.example.com': server.url } })
+const proxy = useInterceptionProxy({ codec: graphqlWs(), route: { 'api.example.com': server.url } })
 
 function clientOf(options: Partial<ClientOptions>): Client {
   const client = openClient(options)

@@ -68,6 +68,7 @@ describe('a message that several WebSocket messages carry', () => {
     wire.rule({ kind: 'duplicate' }, { then: [{ kind: 'repeat', times: 1 }] })
     sendOne(wire)
     expect(wire.seen('server')).toEqual(['2a', 'b:x', 'b:yy', '2a', 'b:x', 'b:yy'])
+    expect(wire.events().filter(({ kind }) => kind === 'injected')).toEqual([expect.objectContaining({ value: '2axyy' })])
   })
 
   test('is changed to more or fewer: the type of the original does not count', () => {

@@ -374,7 +374,7 @@ export class Session {
           this.#followWith(gate, slot, step.to, step.value)
           break
         case 'repeat': {
-          const payload = payloadOf(slot)
+          const payload = { value: slot.message.value, ...payloadOf(slot) }
           for (let n = 0; n < step.times; n++) gate.inject(this.#frame(gate.to, payload, this.#deflate.deflate), payload)
           break
         }

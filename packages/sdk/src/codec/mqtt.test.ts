@@ -6,6 +6,7 @@ import { generate } from 'mqtt-packet'
 import type { Packet } from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
 import { createWebSocketStream } from 'ws'
+import { checkReceived } from '../checks.ts'
 import { startInterceptionProxy } from '../start.ts'
 import { CodecReader, expectStreamLaws } from '../testing/codec-reader.ts'
 import { startSocketServer } from '../testing/socket-server.ts'
@@ -150,6 +151,7 @@ describe('a real client and broker', () => {
       .onClientMessage({ cmd: 'publish', qos: 1 })
       .reply(({ messageId: id }) => ({ cmd: 'puback', messageId: id ?? 0, reasonCode: 0x87 }))
     await using client = await open({ protocolVersion: 5 })
+    expect(checkReceived(proxy, { cmd: 'connack', reasonCode: 0 }).pass).toBe(true)
     await expect(client.publishAsync('a', 'hello', { qos: 1 })).rejects.toMatchObject({ code: 0x87 })
   })
 })
