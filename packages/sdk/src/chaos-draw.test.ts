@@ -77,6 +77,12 @@ test('another seed draws otherwise', () => {
   expect(new Set([1, 2, 3, 4, 5].map(faults)).size).toBe(5)
 })
 
+test('each side of each connection draws for itself', () => {
+  const faults = (connection: number, from: 'client' | 'server'): string =>
+    Array.from({ length: 200 }, (_, n) => drawFault(7, { drop: 0.5 }, { connection, from, message: n + 1 })?.kind ?? '-').join()
+  expect(new Set([faults(1, 'client'), faults(1, 'server'), faults(2, 'client'), faults(2, 'server')]).size).toBe(4)
+})
+
 test('odds of 0 and 1 leave nothing to chance', () => {
   fc.assert(
     fc.property(fc.integer(), place, (seed, where) => {
