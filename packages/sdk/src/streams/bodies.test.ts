@@ -177,14 +177,14 @@ describe('a long-poll body of several messages', () => {
       ;(await opening.upstream).response.end(`[{"n":0,"sid":"${sid}"}]`)
       await (await opening.answer).text()
     }
-    for (const sid of ['abc', 'def']) {
+    for (const sid of ['def', 'abc']) {
       const next = ask(`/poll?sid=${sid}`)
       ;(await next.upstream).response.end(`[{"n":1}]`)
       await (await next.answer).text()
     }
     expect(proxy.connections).toHaveLength(2)
     const second = await proxy.waitForServerMessage({ n: 1 }, { nth: 1 })
-    expect(second.connection).toBe(proxy.connections[0])
+    expect(second.connection).toBe(proxy.connections[1])
   })
 
   test('the connection ends with the message that its declaration names', async () => {
