@@ -183,10 +183,12 @@ async function handTls(
   let alpn = ['http/1.1', 'h2'].find(protocol => hello.alpn.includes(protocol))
   if (server && route?.secure !== false) {
     try {
-      secured = await putOnTls(inbound, server, hello, hello.alpn)
+      secured = await putOnTls(inbound, engine.network.beneathTls(server), hello, hello.alpn)
     } catch (error) {
       engine.note(undefined, engine.scopeOf(inbound.scope), `TLS to ${inbound.destination.host} failed: ${String(error)}`)
       server.destroy()
+      // A network that cuts both sides off says nothing to either.
+      if (client.isCut) return
       inbound.fail(error as Error)
       return client.destroy()
     }

@@ -55,6 +55,11 @@ export class LegLink {
     return this.#original !== undefined && !this.#isCut && !this.#stream.destroyed
   }
 
+  /** True once it was ended at once, by the network. */
+  get isCut(): boolean {
+    return this.#isCut
+  }
+
   /** True while conditions slow it: its sender is to be stopped early. */
   get isSlow(): boolean {
     return this.isLive && !this.#link.clear

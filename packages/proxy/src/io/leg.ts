@@ -97,6 +97,11 @@ export class Leg {
     else this.#destroyNow()
   }
 
+  /** True once the network has ended it. */
+  get isCut(): boolean {
+    return this.top.link?.isCut === true
+  }
+
   /** The network ends it at once: what is on its way is lost, and nothing of TLS is said. */
   cut(how: 'fin' | 'rst'): void {
     if (!this.closed) this.linkOn(realClock).cut(how)

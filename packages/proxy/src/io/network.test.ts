@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
+import tls from 'node:tls'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { fetch as undiciFetch, Agent } from 'undici'
 import { WebSocket as WsWebSocket } from 'ws'
 import { echoServer } from '../../test/echo-server.ts'
+import { realAuthority } from '../capture/testing/servers.ts'
 import { RawPeer, rawServer } from '../../test/raw-peer.ts'
 import type { ProxyEngine, ProxyOptions } from '../engine.ts'
 import { startProxy } from '../proxy.ts'
@@ -211,6 +213,26 @@ describe('conditions', () => {
     using _ = proxy.changeNetwork(proxy.root, { limit: { bytes: 100, then: 'rst' }, from: 'server', layer: 'tcp' })
     const failure = (await fetch('https://echo.test/').catch((error: unknown) => error)) as Error & { cause: { code: string } }
     expect(failure.cause.code).toBe('ECONNRESET')
+  })
+
+  test('on the layer of TCP, both handshakes with a server of TLS are slowed, and counted from their first byte', async () => {
+    const server = await echoServer({ tls: realAuthority.leaf('localhost') })
+    onTestFinished(() => server[Symbol.asyncDispose]())
+    const proxy = await capture()
+    const options = { ca: realAuthority.certificate }
+    const hello = async (): Promise<number> => {
+      const start = performance.now()
+      const socket = tls.connect({ port: server.port, host: 'localhost', ...options })
+      onTestFinished(() => void socket.destroy())
+      await once(socket, 'secureConnect')
+      return performance.now() - start
+    }
+    {
+      using _ = proxy.changeNetwork(proxy.root, { latency: 40, layer: 'tcp' })
+      expect(await hello()).toBeGreaterThanOrEqual(79)
+    }
+    proxy.changeNetwork(proxy.root, { limit: { bytes: 10, then: 'rst' }, from: 'client', layer: 'tcp' })
+    expect((await hello().catch((error: unknown) => error)) as Error).toMatchObject({ code: 'ECONNRESET' })
   })
 
   test('on the layer of TCP, TLS works over a slow link, and both layers add up', async () => {
