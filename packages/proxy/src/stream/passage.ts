@@ -66,6 +66,8 @@ export class Passage {
   /** As it came, where it is coded. */
   #raw: Buffer[] = []
   #changed = false
+  /** Of the chunk that is being taken. */
+  #gathered: Uint8Array[] | undefined
   #unread = false
   #ended = false
 
@@ -170,6 +172,23 @@ export class Passage {
     if (this.#ended && this.#mode !== 'relay') return
     if (this.#unread) return this.#mode === 'relay' ? undefined : this.#output(chunk)
     this.#pending += chunk.length
+    // What comes in one chunk goes on in one, as far as it goes on now.
+    this.#gathered = []
+    try {
+      this.#envelopes(chunk)
+    } finally {
+      this.flush()
+    }
+  }
+
+  /** Writes what has been gathered. */
+  flush(): void {
+    const gathered = this.#gathered
+    this.#gathered = undefined
+    if (gathered && gathered.length > 0) this.#write(gathered.length === 1 ? gathered[0]! : Buffer.concat(gathered))
+  }
+
+  #envelopes(chunk: Buffer): void {
     for (const envelope of this.#reader.push(chunk)) this.#envelope(envelope)
     const { stream, from } = this.#options
     if (this.#pending > envelopeLimit) return this.#giveUp(this.#reader.rest)
@@ -237,6 +256,7 @@ export class Passage {
   }
 
   #write(bytes: Uint8Array): void {
+    if (this.#gathered) return void this.#gathered.push(bytes)
     this.#sink.write(bytes)
     if (this.#sink.backlog > 0) this.pace()
   }
@@ -306,6 +326,7 @@ export class Passage {
 
   #close(): void {
     if (this.#ended) return
+    this.flush()
     const { stream, from, onDone } = this.#options
     if (this.#mode === 'follow') for (const bytes of this.#late.splice(0)) this.#output(bytes)
     this.#ended = true

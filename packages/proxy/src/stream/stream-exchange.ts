@@ -117,7 +117,9 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
   }
 
   cut(how: 'fin' | 'rst', reason: string): void {
-    if (!this.#over && !this.#finished) this.#options.control.fail(reason, { how })
+    if (this.#over || this.#finished) return
+    this.#response?.flush()
+    this.#options.control.fail(reason, { how })
   }
 
   finish(): void {
