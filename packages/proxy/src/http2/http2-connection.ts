@@ -38,6 +38,8 @@ export class Http2Connection {
   #opening: Promise<Http2Upstream> | undefined
   /** The client's stream for each of upstream's. */
   readonly #streams = new Map<Http2Request, number>()
+  /** The newest of those that are over. */
+  #lastClosed = { streamId: 0, id: 0 }
   #lastStreamId = 0
   #active = 0
   #clientEnd: 'rst' | 'fin' | undefined
@@ -117,7 +119,11 @@ export class Http2Connection {
         if (request instanceof Http2Request) {
           this.#streams.set(request, id)
           request.onUnread(() => client.stopReading())
-          request.onClosed(() => this.#streams.delete(request))
+          request.onClosed(() => {
+            this.#streams.delete(request)
+            const { streamId = 0 } = request
+            if (streamId > this.#lastClosed.streamId) this.#lastClosed = { streamId, id }
+          })
         }
         return request
       },
@@ -158,7 +164,7 @@ export class Http2Connection {
   #passGoAway({ code, lastStreamId, opaqueData }: GoAway): void {
     const session = this.#session
     if (!session || session.destroyed) return
-    let last = 0
+    let last = this.#lastClosed.streamId <= lastStreamId ? this.#lastClosed.id : 0
     for (const [{ streamId = Infinity }, id] of this.#streams) if (streamId <= lastStreamId) last = Math.max(last, id)
     // Most that go away say first that they will, and name the highest number there is.
     session.goaway(code, lastStreamId === 2 ** 31 - 1 ? lastStreamId : last, opaqueData)

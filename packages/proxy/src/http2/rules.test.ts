@@ -71,6 +71,18 @@ test('a request and its response are edited, also where neither had a body', asy
   expect(await ask(session, { ':path': '/response' })).toMatchObject({ status: 202, body: '!' })
 })
 
+test('a body that upstream did not end is not edited into a whole one', async () => {
+  const server = await plainServer(stream => {
+    stream.respond({ ':status': 200 }, { waitForTrailers: true })
+    stream.write('half', () => stream.close(constants.NGHTTP2_INTERNAL_ERROR))
+  })
+  const proxy = await proxied()
+  const session = client(`http://localhost:${server.port}`)
+  await ask(session, {})
+  rule(proxy, { kind: 'patchResponse', fn: response => void (response.text = `${response.text}!`) })
+  expect(await ask(session, {})).toMatchObject({ status: undefined, body: '', rstCode: constants.NGHTTP2_INTERNAL_ERROR })
+})
+
 describe('a fault', () => {
   test('resets the stream and leaves its connection alone', async () => {
     const server = await plainServer(echo)

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { constants, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
+import { own, rule } from '../http/testing/wire.ts'
 import { startProxy } from '../proxy.ts'
 import { answerOf, ask, client, exchanges, plainServer, proxied, secureServer } from './testing/servers.ts'
 
@@ -17,6 +18,28 @@ test('GOAWAY reaches the client with its code, its data and its last stream', as
   server.sessions[0]?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 1, Buffer.from('too many'))
   const [code, lastStreamId, data] = await wentAway
   expect([code, lastStreamId, String(data)]).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM, 1, 'too many'])
+})
+
+test('the last stream of a GOAWAY is told by the client’s own number', async () => {
+  const pending = Promise.withResolvers<void>()
+  const server = await plainServer((stream, headers) => {
+    if (headers[':path'] === '/pending') return pending.resolve()
+    stream.respond()
+    stream.end('ok')
+  })
+  const proxy = await proxied()
+  const session = client(`http://localhost:${server.port}`)
+  const busy = rule(proxy, { kind: 'respondWith', response: own(503) })
+  expect(await ask(session, {})).toMatchObject({ status: 503 })
+  busy.dispose()
+  expect(await ask(session, {})).toMatchObject({ status: 200 })
+  const refused = ask(session, { ':path': '/pending' })
+  await pending.promise
+  const wentAway = once(session, 'goaway')
+  // Its second stream is the client's third.
+  server.sessions[0]?.goaway(constants.NGHTTP2_NO_ERROR, 1)
+  expect((await wentAway).slice(0, 2)).toEqual([constants.NGHTTP2_NO_ERROR, 3])
+  expect((await refused).rstCode).toBe(constants.NGHTTP2_REFUSED_STREAM)
 })
 
 test('a server that goes away answers what is under way, and then ends the connection', async () => {
