@@ -21,7 +21,7 @@ export interface LinkConditions {
   readonly bandwidth?: number | { readonly client?: number; readonly server?: number }
   /** Bytes of the pieces that everything arrives in. @default as sent */
   readonly slice?: number | SliceConditions
-  /** Bytes that pass in one direction of a connection before it ends, for both sides. @default unlimited */
+  /** Bytes that pass in one direction of a connection, from when it meets the condition, before it ends for both sides. @default unlimited */
   readonly limit?: number | LimitConditions
   /** ms that the end of a connection, FIN or RST, takes longer than its bytes. @default 0 */
   readonly slowClose?: number
