@@ -1,5 +1,4 @@
 import type { Side } from '../side.ts'
-import { Opcode } from '../ws/frame.ts'
 import { writeFrame } from '../ws/frame-writer.ts'
 
 // A session judges, holds and orders WebSocket messages. What HTTP carries is given to it as such: a frame for each message, which no
@@ -36,8 +35,4 @@ export function* framesIn(bytes: Buffer): Generator<VirtualFrame, void> {
     yield { opcode: (bytes[at] ?? 0) & 0x0f, payload: bytes.subarray(at + header, end), torn: end > bytes.length }
     at = end
   }
-}
-
-export function isMessage({ opcode }: VirtualFrame): boolean {
-  return opcode < Opcode.close
 }
