@@ -15,6 +15,7 @@ export default defineConfig({
       packageTests('proxy'),
       packageTests('sdk'),
       packageTests('vitest-plugin'),
+      packageTests('cli'),
       'examples/graphql-ws',
       'examples/ably',
       'examples/mqtt',

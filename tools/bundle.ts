@@ -7,10 +7,13 @@ import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
 interface Manifest {
-  readonly publishConfig: { readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>> }
+  readonly publishConfig: {
+    readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
+    readonly bin?: Readonly<Record<string, string>>
+  }
 }
 
-for (const name of ['proxy', 'sdk', 'vitest-plugin']) await bundle(fileURLToPath(new URL(`../packages/${name}`, import.meta.url)))
+for (const name of ['proxy', 'sdk', 'vitest-plugin', 'cli']) await bundle(fileURLToPath(new URL(`../packages/${name}`, import.meta.url)))
 
 async function bundle(folder: string): Promise<void> {
   const { publishConfig } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
@@ -19,6 +22,10 @@ async function bundle(folder: string): Promise<void> {
     if (typeof entry === 'string') continue
     const name = relative('bundle', entry.default).replace(/\.js$/, '')
     assert.equal(entry.types, `./dist/${name}.d.ts`)
+    input[name] = join(folder, 'dist', `${name}.js`)
+  }
+  for (const file of Object.values(publishConfig.bin ?? {})) {
+    const name = relative('bundle', file).replace(/\.js$/, '')
     input[name] = join(folder, 'dist', `${name}.js`)
   }
   rmSync(join(folder, 'bundle'), { recursive: true, force: true })
