@@ -1,4 +1,5 @@
 import type { Destination, Inbound } from './capture/inbound.ts'
+import type { Credentials } from './capture/credentials.ts'
 import type { Routes } from './capture/route.ts'
 import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
@@ -27,6 +28,8 @@ export interface EngineContext {
   readonly clock: Clock
   readonly routes: Routes
   readonly authority: Authority
+  /** What clients outside this process name their scope by. */
+  readonly credentials: Credentials
   readonly front: HttpFront
   readonly sockets: Connections
   readonly exchanges: Exchanges

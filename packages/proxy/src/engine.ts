@@ -53,12 +53,26 @@ export interface ProxyOptions {
   clock?: 'real' | 'test'
   /** Certificate and key of the authority that signs the leaves, in PEM. @default one made for this proxy */
   authority?: { readonly cert: string; readonly key: string }
+  /**
+   * Where the proxy's port binds; other hosts than a loopback address are let in with credentials only.
+   * @default 127.0.0.1, at a port of the system's choice, once a URL is asked for
+   */
+  listen?: { readonly host?: string; readonly port?: number }
   /** Capture this process's own connections. @default true */
   capture?: boolean
   /** Traffic outside any scope belongs to the root scope instead of being relayed unseen. @default false */
   adoptUnscoped?: boolean
   onFailure?: (failure: EngineFailure) => void
   onLeak?: (leak: Leak) => void
+}
+
+/** How the URL of a proxy says whose traffic it is. */
+export interface ProxyUrlOptions {
+  /**
+   * `true` names the scope by credentials, `http://token:x@127.0.0.1:port`, on the one port of the proxy; `false` by a port of its own, which
+   * every client can use, and which is gone when the scope ends. @default false; true where `listen` is no loopback address
+   */
+  readonly credentials?: boolean
 }
 
 /** What `startProxy` returns: what you hold is running; disposing it stops it and waits until its ports are free. */
@@ -79,7 +93,7 @@ export interface ProxyEngine extends AsyncDisposable {
   /** `http://127.0.0.1:port`: an HTTP proxy (absolute form, CONNECT). */
   readonly url: string
   /** The HTTP proxy whose traffic belongs to `scope`. @default root */
-  proxyUrl(scope?: Scope): string
+  proxyUrl(scope?: Scope, options?: ProxyUrlOptions): string
   /** A loopback URL that stands for `url` and leads there through the engine; its traffic belongs to `scope`. @default root */
   urlFor(url: string, scope?: Scope): string
   /** Key and leaf certificate for a host name, signed by this run's authority: for TLS servers of tests. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { ProxyOptions } from './engine.ts'
 import { MidwireError } from './errors.ts'
 import type { Codec } from './codec.ts'
@@ -15,6 +16,7 @@ export interface ResolvedOptions {
   readonly holdLimit: number
   readonly seed: number
   readonly clock: 'real' | 'test'
+  readonly listen: Required<NonNullable<ProxyOptions['listen']>>
 }
 
 const known = new Set<string>([
@@ -29,6 +31,7 @@ const known = new Set<string>([
   'seed',
   'clock',
   'authority',
+  'listen',
   'capture',
   'adoptUnscoped',
   'onFailure',
@@ -60,6 +63,7 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
     journalLimit = 64 * mebibyte,
     holdLimit = 16 * mebibyte,
     clock = 'real',
+    listen: { host = '127.0.0.1', port = 0 } = {},
   } = options
   const { seed = Math.trunc(Date.now() % 2 ** 31) } = options
   atLeast('journalLimit', journalLimit, 0)
@@ -67,6 +71,9 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
   if (!Number.isSafeInteger(seed)) throw new MidwireError('MIDWIRE_BAD_INPUT', `seed: ${String(seed)} — expected an integer`)
   if (clock !== 'real' && clock !== 'test')
     throw new MidwireError('MIDWIRE_BAD_INPUT', `clock: ${JSON.stringify(clock)} — expected 'real' or 'test'`)
+  if (isIP(host) === 0) throw new MidwireError('MIDWIRE_BAD_INPUT', `listen.host: ${JSON.stringify(host)} — expected an IP address`)
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new MidwireError('MIDWIRE_BAD_INPUT', `listen.port: ${String(port)} — expected a port, or 0 for one of the system's choice`)
   for (const [host, value] of Object.entries(intercept)) {
     if (typeof value !== 'boolean')
       throw new MidwireError('MIDWIRE_BAD_INPUT', `intercept[${JSON.stringify(host)}]: ${String(value)} — expected true or false`)
@@ -75,7 +82,7 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
     ...streams.map((stream, n) => resolveStream(stream as StreamDeclaration, codec, `streams[${n}]`)),
     ...(codec.streams ?? []).map((stream, n) => resolveStream(stream, codec, `streams[${n}] of codec ${codec.name}`)),
   ]
-  return { codec, streams: declared, route, intercept, upstream, journalLimit, holdLimit, seed, clock }
+  return { codec, streams: declared, route, intercept, upstream, journalLimit, holdLimit, seed, clock, listen: { host, port } }
 }
 
 function atLeast(name: string, value: number, least: number): void {

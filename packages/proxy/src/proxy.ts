@@ -1,5 +1,7 @@
+import { isIPv6 } from 'node:net'
 import type { Server } from 'node:net'
-import { listenForward } from './capture/forward.ts'
+import { Credentials, userinfo } from './capture/credentials.ts'
+import { listenFrontDoor } from './capture/front-door.ts'
 import type { CaptureTarget, Destination, Inbound } from './capture/inbound.ts'
 import { currentScope, realm } from './capture/realm.ts'
 import { install, type Installation } from './capture/reroute.ts'
@@ -7,7 +9,7 @@ import { listenReverse } from './capture/reverse.ts'
 import { parseUpstream, Routes } from './capture/route.ts'
 import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
-import type { EngineFailure, Leak, ProxyEngine, ProxyOptions } from './engine.ts'
+import type { EngineFailure, Leak, ProxyEngine, ProxyOptions, ProxyUrlOptions } from './engine.ts'
 import type { EngineContext } from './engine-context.ts'
 import { asError, messageOf, MidwireError } from './errors.ts'
 import type { DeclaredStreams } from './http/declared-streams.ts'
@@ -49,6 +51,7 @@ const defaultDecisionTimeout = 5000
  */
 export async function startProxy(options: ProxyOptions = {}): Promise<ProxyEngine> {
   const engine = new Engine(options)
+  if (options.listen) engine.proxyUrl()
   if (options.capture !== false) await engine.capture()
   return engine
 }
@@ -61,6 +64,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   readonly root: Scope = new Scope('file')
   readonly front: HttpFront = new HttpFront()
   readonly authority: Authority
+  readonly credentials: Credentials = new Credentials()
   readonly routes: Routes
   readonly exchanges: Exchanges
   readonly streams: DeclaredStreams | undefined
@@ -144,9 +148,19 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     return this.proxyUrl(this.root)
   }
 
-  proxyUrl(scope: Scope = this.root): string {
-    const { port } = this.#listen(`proxy ${this.#idOf(scope)}`, () => listenForward(this, scope))
-    return `http://127.0.0.1:${port}`
+  proxyUrl(scope: Scope = this.root, options?: ProxyUrlOptions): string {
+    return `http://${this.#frontDoor(scope, options)}`
+  }
+
+  #frontDoor(scope: Scope, options: ProxyUrlOptions = {}): string {
+    const { host, port } = this.options.listen
+    const isOwnMachine = isLoopback(host)
+    const { credentials = !isOwnMachine } = options
+    const owner = credentials ? this.root : scope
+    const { port: own } = this.#listen(`proxy ${this.#idOf(owner)}`, () =>
+      listenFrontDoor(this, { scope: owner, needsCredentials: !isOwnMachine }, { host, port: owner === this.root ? port : 0 }),
+    )
+    return `${credentials ? userinfo(this.credentials.usernameOf(scope)) : ''}${reachable(host)}:${own}`
   }
 
   urlFor(url: string, scope: Scope = this.root): string {
@@ -354,6 +368,17 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     this.#listeners.set(key, listener)
     return listener
   }
+}
+
+/** RFC 6890: 127.0.0.0/8 and ::1. */
+function isLoopback(host: string): boolean {
+  return host.startsWith('127.') || host === '::1'
+}
+
+/** The host of URLs that lead to what is bound there. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
+  return isIPv6(host) ? `[${host}]` : host
 }
 
 function warn({ error }: EngineFailure): void {

@@ -1,62 +1,106 @@
 import type { IncomingMessage } from 'node:http'
-import type { Server, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { EngineContext } from '../engine-context.ts'
 import { HttpConnection, type Locus } from '../http/http-connection.ts'
-import { splitAuthority, targetOf } from '../http/target.ts'
+import { type PlainAnswer, plainAnswer } from '../http/plain-answer.ts'
+import { withHeader } from '../http/raw-headers.ts'
+import { authority, splitAuthority, targetOf } from '../http/target.ts'
 import { openUpstream, takeIn } from '../io/intake.ts'
-import { Leg } from '../io/leg.ts'
-import type { Scope } from '../scope.ts'
+import type { Leg } from '../io/leg.ts'
+import type { Road } from '../io/road.ts'
+import { Scope } from '../scope.ts'
+import { type AskedTarget, askedTarget, upstreamFields } from './asked-target.ts'
+import { type Admission, admit } from './front-door.ts'
 import type { Destination } from './inbound.ts'
-import { bindLoopback } from './loopback-port.ts'
 import { ToldClient } from './told-client.ts'
 
-/** An HTTP proxy on a loopback port: requests in absolute form (RFC 9112 §3.2.2), and CONNECT with interception (RFC 9110 §9.3.6). */
-export function listenForward(engine: EngineContext, scope: Scope): { readonly port: number; readonly server: Server } {
-  return bindLoopback(socket => {
-    const client = new Leg(socket)
-    engine.legs.add(scope, client)
-    const road = engine.network.open(client, { scope, to: undefined })
-    new HttpConnection(engine, {
-      client,
-      destination: { host: '127.0.0.1', port: socket.localPort ?? 0 },
-      scopeOf: () => scope,
-      stack: undefined,
-      onUnreachable: 'badGateway',
-      locate,
-      openUpstream: ({ host, port, secure }, to) => {
-        const inbound = new ToldClient(socket, { host, port }, scope)
-        return openUpstream(engine, inbound, to ?? engine.routes.find(inbound.destination), secure)
-      },
-      onConnect: (request, head) => {
-        engine.network.leave(road)
-        void openTunnel(engine, socket, request, head, scope)
-      },
-    })
+/**
+ * Serves a client of the HTTP proxy: requests in absolute form (RFC 9112 §3.2.2), CONNECT with interception (RFC 9110 §9.3.6), and
+ * requests in origin form that name their upstream themselves.
+ */
+export function serveForward(engine: EngineContext, admission: Admission, client: Leg, road: Road): void {
+  const socket = client.raw
+  // Of the latest request: each brings its own credentials, and is asked about at once.
+  let { scope } = admission
+  let asked: AskedTarget | undefined
+  new HttpConnection(engine, {
+    client,
+    destination: { host: '127.0.0.1', port: socket.localPort ?? 0 },
+    scopeOf: () => scope,
+    refuse: request => {
+      const admitted = admit(engine, admission, request)
+      const refusal = admitted instanceof Scope ? whyUnfit(engine, socket, request) : admitted
+      if (admitted instanceof Scope) scope = admitted
+      const target = askedTarget(request)
+      asked = typeof target === 'string' ? undefined : target
+      if (refusal) note(engine, scope, request, refusal)
+      else withdraw(request)
+      return refusal
+    },
+    stack: undefined,
+    onUnreachable: 'badGateway',
+    locate: (scheme, request) => locate(scheme, request, asked),
+    openUpstream: ({ host, port, secure }, to) => {
+      const inbound = new ToldClient(socket, { host, port }, scope)
+      return openUpstream(engine, inbound, to ?? engine.routes.find(inbound.destination), secure)
+    },
+    onConnect: (request, head) => {
+      engine.network.leave(road)
+      const destination = tunnelTarget(request.url ?? '')
+      if (destination) void takeIn(engine, new ConnectClient(socket, head, destination, scope))
+    },
   })
 }
 
-/** Hop-by-hop fields that are for us (RFC 9110 §7.6.1). */
-const forProxies = new Set(['proxy-connection', 'proxy-authorization'])
+/** Fields that are for us (RFC 9110 §7.6.1, §11.7.2): nobody else is to see them. */
+const forProxies = new Set<string>(['proxy-connection', 'proxy-authorization', ...Object.values(upstreamFields)])
 
-function locate(scheme: 'http' | 'ws', request: IncomingMessage): Locus {
-  const asked = request.url ?? ''
-  const match = /^(?<scheme>https?|wss?):\/\/(?<authority>[^/?#]*)(?<rest>.*)$/i.exec(asked)
-  const secure = /^(?:https|wss)$/i.test(match?.groups?.['scheme'] ?? '')
-  const named = match?.groups?.['authority'] ?? request.headers.host ?? ''
-  const rest = match ? match.groups?.['rest'] || '/' : asked
-  const requestTarget = rest.startsWith('/') || rest === '*' ? rest : `/${rest}`
-  const headers: string[] = []
-  for (let n = 0; n < request.rawHeaders.length; n += 2) {
-    const [name = '', value = ''] = [request.rawHeaders[n], request.rawHeaders[n + 1]]
-    if (!forProxies.has(name.toLowerCase())) headers.push(name, value)
-  }
-  return { target: targetOf(scheme, secure, { host: named, port: secure ? 443 : 80 }, named, requestTarget), requestTarget, headers }
+/** Takes out what was meant for us. */
+function withdraw({ rawHeaders, headers }: IncomingMessage): void {
+  const others = rawHeaders.filter((_, n) => !forProxies.has((rawHeaders[n - (n % 2)] ?? '').toLowerCase()))
+  rawHeaders.splice(0, rawHeaders.length, ...others)
+  for (const name of forProxies) Reflect.deleteProperty(headers, name)
 }
 
-async function openTunnel(engine: EngineContext, socket: Socket, request: IncomingMessage, head: Buffer, scope: Scope): Promise<void> {
-  const destination = splitAuthority(request.url ?? '', 443)
-  if (!destination) return void socket.resume().end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
-  await takeIn(engine, new ConnectClient(socket, head, destination, scope))
+function locate(scheme: 'http' | 'ws', { rawHeaders }: IncomingMessage, asked: AskedTarget | undefined): Locus {
+  if (!asked) throw new Error('a request that was refused is not served')
+  const { secure, destination, requestTarget, hostHeader } = asked
+  const named = authority(destination.host, destination.port, secure)
+  return {
+    target: targetOf(scheme, secure, destination, named, requestTarget),
+    requestTarget,
+    headers: hostHeader === undefined ? rawHeaders : withHeader(rawHeaders, 'host', hostHeader),
+  }
+}
+
+function note(engine: EngineContext, scope: Scope, { method, url = '' }: IncomingMessage, { status, text }: PlainAnswer): void {
+  engine.note(undefined, scope, `refused ${method} ${url.slice(0, 200)} with ${status}: ${text}`)
+}
+
+/** Why a request cannot be served by a proxy. */
+function whyUnfit(engine: EngineContext, socket: Socket, request: IncomingMessage): PlainAnswer | undefined {
+  const { url = '', method } = request
+  if (method === 'CONNECT') {
+    if (tunnelTarget(url)) return undefined
+    return { status: 400, text: `Midwire: CONNECT ${JSON.stringify(url)}; expected host:port` }
+  }
+  const asked = askedTarget(request)
+  if (typeof asked === 'string') return { status: 400, text: `Midwire: ${asked}` }
+  const { host, port } = asked.destination
+  // What is asked of ourselves would come back to us, and again.
+  if (port !== socket.localPort || url.includes('://') || (host !== socket.localAddress && !engine.isOwn(asked.destination)))
+    return undefined
+  return {
+    status: 400,
+    text: `Midwire: this is a proxy; ask it for a URL such as http://host/path, or name the upstream with Midwire-Host`,
+  }
+}
+
+/** RFC 9110 §9.3.6: a CONNECT names host and port. */
+function tunnelTarget(url: string): Destination | undefined {
+  const destination = splitAuthority(url, 0)
+  if (!destination || /[\s@/\\]/.test(destination.host)) return undefined
+  return destination.port >= 1 && destination.port <= 65535 ? destination : undefined
 }
 
 /** A client that waits for the answer to its CONNECT. It is never destroyed for an answer: some clients would try again at once, for ever. */
@@ -80,11 +124,9 @@ class ConnectClient extends ToldClient {
 
   override fail(error?: Error): void {
     if (this.#answered) return super.fail()
-    const body = `Midwire could not reach ${this.destination.host}:${this.destination.port}: ${String(error)}\n`
+    const { host, port } = this.destination
     // Nobody else reads from here on, and an end that is not read leaves the socket open.
     this.#socket.resume()
-    this.#socket.end(
-      `HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    )
+    this.#socket.end(plainAnswer({ status: 502, text: `Midwire could not reach ${host}:${port}: ${String(error)}` }))
   }
 }

@@ -11,6 +11,7 @@ import { RunningExchange } from './exchange.ts'
 import type { HttpClient } from './front.ts'
 import { Http1Client } from './http1-client.ts'
 import { Http1Upstream } from './http1-upstream.ts'
+import { type PlainAnswer, plainAnswer } from './plain-answer.ts'
 import type { Cut, UpstreamHttp } from './sides.ts'
 import type { Target } from './target.ts'
 import { askToUpgrade, isWebSocket, relayRefusal, type UpgradeAnswer, writeSwitch } from './upgrade.ts'
@@ -33,6 +34,8 @@ export interface HttpConnectionOptions {
   readonly destination: Destination
   /** Whose request is the k-th. */
   readonly scopeOf: (k: number) => Scope | undefined
+  /** Looks at each request first, and says why it is turned away, where the engine is the proxy that was asked. @default none is */
+  readonly refuse?: (request: IncomingMessage) => PlainAnswer | undefined
   readonly locate: (scheme: 'http' | 'ws', request: IncomingMessage) => Locus
   /** Opens the upstream leg for a target, TLS included; `to` sends it elsewhere. Called when the first request for its origin needs it. */
   readonly openUpstream: (target: Target, to?: Upstream) => Promise<Leg>
@@ -81,6 +84,7 @@ export class HttpConnection implements HttpClient, Doorway {
   }
 
   onRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#turnsAway(request)) return
     const scope = this.#admit()
     if (scope === 'ended') return
     const { target, requestTarget, headers: rawHeaders } = this.#options.locate('http', request)
@@ -102,6 +106,7 @@ export class HttpConnection implements HttpClient, Doorway {
   }
 
   onUpgrade(request: IncomingMessage, head: Buffer): void {
+    if (this.#turnsAway(request)) return
     const scope = this.#admit()
     if (scope === 'ended') return
     this.#hasSwitched = true
@@ -116,6 +121,7 @@ export class HttpConnection implements HttpClient, Doorway {
   }
 
   onConnect(request: IncomingMessage, head: Buffer): void {
+    if (this.#turnsAway(request)) return
     this.#hasSwitched = true
     if (this.#options.onConnect) return this.#options.onConnect(request, head)
     const early = new EarlyBytes(this.leg.stream, head)
@@ -154,9 +160,33 @@ export class HttpConnection implements HttpClient, Doorway {
     const answering: unknown = Reflect.get(stream, '_httpMessage')
     const hasBegun = answering instanceof ServerResponse && answering.headersSent
     if (!stream.writable || isReset(error) || hasBegun) return this.leg.destroy()
+    if (this.#options.onUnreachable === 'badGateway') {
+      return this.#endWith({
+        status: code === 'HPE_HEADER_OVERFLOW' ? 431 : 400,
+        text: `Midwire refused a malformed request (${code}): ${error.message}`,
+      })
+    }
     stream.end(
       `HTTP/1.1 ${code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'}\r\nConnection: close\r\n\r\n`,
     )
+    stream.resume()
+  }
+
+  /** True for a request that is not served, which ends the connection. */
+  #turnsAway(request: IncomingMessage): boolean {
+    const refusal = this.#refused ? undefined : this.#options.refuse?.(request)
+    if (!refusal) return this.#refused
+    this.#refused = true
+    request.resume()
+    // Answers keep their order: there is no place for this one.
+    if (this.#active > 0) this.leg.destroy()
+    else this.#endWith(refusal)
+    return true
+  }
+
+  #endWith(answer: PlainAnswer): void {
+    const { stream } = this.leg
+    stream.end(plainAnswer(answer))
     stream.resume()
   }
 
@@ -271,10 +301,12 @@ export class HttpConnection implements HttpClient, Doorway {
     this.#current?.clientLeft()
   }
 
-  /** Upstream cannot be reached, after the client was accepted: only a reset tells it so. */
+  /** Upstream cannot be reached, after the client was accepted: a reset tells it so, or an answer if it asked a proxy. */
   #giveUp(error: unknown): void {
     this.#engine.note(undefined, this.#options.scopeOf(this.#count - 1), `no upstream connection: ${String(error)}`)
-    this.leg.reset()
+    if (this.#options.onUnreachable === 'badGateway' && this.leg.stream.writable) {
+      this.#endWith({ status: 502, text: `Midwire could not reach the upstream server: ${String(error)}` })
+    } else this.leg.reset()
     this.#link?.destroy()
   }
 
