@@ -13,6 +13,7 @@ import type { Connections } from './io/connections.ts'
 import type { Leg } from './io/leg.ts'
 import type { Network } from './io/network.ts'
 import type { OpenLegs } from './io/open-legs.ts'
+import type { Taps } from './io/tap.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { RequestRule } from './rule/request-rule.ts'
 import type { ConnectRule, HandshakeFacts, HandshakeRule, MessageRule } from './rule/rule.ts'
@@ -40,6 +41,7 @@ export interface EngineContext {
   readonly scripted: ScriptedUpstream
   readonly legs: OpenLegs
   readonly network: Network
+  readonly taps: Taps
   /** ms that the handler of a rule may take. */
   readonly decisionTimeout: (rule: MessageRule | RequestRule) => number
   /** Scope of captured traffic: its own, or the root where traffic outside any scope is adopted. */

@@ -2,6 +2,7 @@ import type { SecureContextOptions } from 'node:tls'
 import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
 import type { NetworkConditions, NetworkHandle, Outage, OutageOptions } from './fault/network-conditions.ts'
+import type { Tap, TapOptions } from './io/tap.ts'
 import type { Journal } from './journal/journal.ts'
 import type { RequestRule } from './rule/request-rule.ts'
 import type { HandshakeRule, MessageRule, Rule } from './rule/rule.ts'
@@ -94,6 +95,8 @@ export interface ProxyEngine extends AsyncDisposable {
   readonly url: string
   /** The HTTP proxy whose traffic belongs to `scope`. @default root */
   proxyUrl(scope?: Scope, options?: ProxyUrlOptions): string
+  /** `socks5h://127.0.0.1:port`: the same port spoken to in SOCKS 5; its traffic belongs to `scope`. @default root */
+  socksUrl(scope?: Scope, options?: ProxyUrlOptions): string
   /** A loopback URL that stands for `url` and leads there through the engine; its traffic belongs to `scope`. @default root */
   urlFor(url: string, scope?: Scope): string
   /** Key and leaf certificate for a host name, signed by this run's authority: for TLS servers of tests. */
@@ -104,6 +107,8 @@ export interface ProxyEngine extends AsyncDisposable {
   changeNetwork(scope: Scope, conditions: NetworkConditions): NetworkHandle
   /** Takes the network away from `scope`, until it is given back or the scope ends. */
   goOffline(scope: Scope, options?: OutageOptions): Outage
+  /** Hands the bytes of every upgraded connection to `tap`, from the next one on, until it is disposed. It never holds up the traffic. */
+  tap(tap: Tap, options?: TapOptions): Disposable
   openScope(name: string, parent?: Scope): Scope
   /** Runs `fn` with `scope` as the scope of what it opens (AsyncLocalStorage). */
   run<T>(scope: Scope, fn: () => T): T

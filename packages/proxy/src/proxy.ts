@@ -27,6 +27,7 @@ import type { Leg } from './io/leg.ts'
 import { Network } from './io/network.ts'
 import { OpenLegs } from './io/open-legs.ts'
 import { Parked } from './io/parked.ts'
+import { type Tap, type TapOptions, Taps } from './io/tap.ts'
 import { Journal } from './journal/journal.ts'
 import { type ResolvedOptions, resolveOptions } from './options.ts'
 import { deriveSeed, seededRandom } from './random.ts'
@@ -72,6 +73,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   readonly network: Network
   readonly decisionTimeout: (rule: MessageRule | RequestRule) => number
   readonly sockets: Connections
+  readonly taps: Taps = new Taps({
+    note: (connection, text) => this.note(connection, connection.scope, text),
+    onFailure: ({ scope }, error) => this.fail({ scope, rule: undefined, message: undefined, error }),
+  })
   readonly #handshakes: HeldHandshakes
   readonly #parked = new Parked()
   readonly #listeners = new Map<string, { readonly port: number; readonly server: Server }>()
@@ -152,6 +157,11 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     return `http://${this.#frontDoor(scope, options)}`
   }
 
+  socksUrl(scope: Scope = this.root, options?: ProxyUrlOptions): string {
+    // The 'h': names are looked up here, where `route` knows them.
+    return `socks5h://${this.#frontDoor(scope, options)}`
+  }
+
   #frontDoor(scope: Scope, options: ProxyUrlOptions = {}): string {
     const { host, port } = this.options.listen
     const isOwnMachine = isLoopback(host)
@@ -185,6 +195,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
 
   goOffline(scope: Scope, options: OutageOptions = {}): Outage {
     return this.network.goOffline(scope, options)
+  }
+
+  tap(tap: Tap, options?: TapOptions): Disposable {
+    return this.taps.add(tap, options)
   }
 
   openScope(name: string, parent: Scope = this.root): Scope {

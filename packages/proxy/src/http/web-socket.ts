@@ -84,6 +84,7 @@ export async function openWebSocket(
   const pump = new Pump({
     session: engine.startSession(connection, protocol, agreement),
     legs: { client, server: link.leg },
+    tap: engine.taps.open(connection),
     clock: engine.clock,
     decisionTimeout: engine.decisionTimeout,
     onFailure: (rule, error, message) => engine.fail({ scope: rule?.scope ?? scope, rule, error, message }),

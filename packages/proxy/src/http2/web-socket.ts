@@ -98,6 +98,7 @@ export async function openWebSocketStream(engine: EngineContext, door: StreamDoo
   const pump = new Pump({
     session: engine.startSession(connection, protocol, agreement),
     legs,
+    tap: engine.taps.open(connection),
     clock: engine.clock,
     decisionTimeout: engine.decisionTimeout,
     onFailure: (rule, error, message) => engine.fail({ scope: rule?.scope ?? scope, rule, error, message }),

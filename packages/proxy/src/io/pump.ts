@@ -8,6 +8,7 @@ import { other, type Side } from '../side.ts'
 import { asError, MidwireError } from '../errors.ts'
 import { realClock } from './clock.ts'
 import type { Clock, Timer } from './clock.ts'
+import type { TapFeed } from './tap.ts'
 
 /** ms that both legs get to answer our FIN before they are destroyed; a destroy with unread bytes would send RST instead. */
 const lingerTime = 1000
@@ -42,6 +43,8 @@ export interface PumpStream {
 export interface PumpOptions {
   readonly session: Session
   readonly legs: Readonly<Record<Side, PumpLeg>>
+  /** Who listens, if somebody does. */
+  readonly tap?: TapFeed | undefined
   /** What delays are measured by; what must end anyway is measured by the real one. */
   readonly clock: Clock
   /** ms that a handler may take. */
@@ -86,11 +89,14 @@ export class Pump {
   start(head: Readonly<Record<Side, Buffer>>): void {
     for (const from of ['client', 'server'] as const) {
       const { stream } = this.#legs[from]
-      stream.on('data', (bytes: Buffer) => this.#take({ kind: 'bytes', from, bytes, at: this.#clock.now() }))
-      stream.on('end', () => this.#take({ kind: 'end', from, how: 'fin', at: this.#clock.now() }))
+      stream.on('data', (bytes: Buffer) => this.#takeBytes(from, bytes))
+      stream.on('end', () => {
+        this.#options.tap?.end(from)
+        this.#take({ kind: 'end', from, how: 'fin', at: this.#clock.now() })
+      })
       stream.on('drain', () => this.#goOn(other(from), 'drain'))
       stream.on('close', () => this.#closed(from))
-      if (head[from].length > 0) this.#take({ kind: 'bytes', from, bytes: head[from], at: this.#clock.now() })
+      if (head[from].length > 0) this.#takeBytes(from, head[from])
     }
   }
 
@@ -115,7 +121,13 @@ export class Pump {
     this.#legs.server.destroy()
   }
 
+  #takeBytes(from: Side, bytes: Buffer): void {
+    this.#options.tap?.take(from, bytes)
+    this.#take({ kind: 'bytes', from, bytes, at: this.#clock.now() })
+  }
+
   #closed(from: Side): void {
+    this.#options.tap?.end(from)
     // A stream that failed, or was destroyed, closes without an 'end'. The session ignores an end that it has already seen.
     this.#take({ kind: 'end', from, how: this.#legs[from].wasReset ? 'rst' : 'fin', at: this.#clock.now() })
     if (this.#legs[other(from)].closed) this.#finish()
