@@ -1,4 +1,5 @@
 import type { SecureContextOptions } from 'node:tls'
+import type { EnvOptions } from './child/children.ts'
 import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
 import type { NetworkConditions, NetworkHandle, Outage, OutageOptions } from './fault/network-conditions.ts'
@@ -99,6 +100,11 @@ export interface ProxyEngine extends AsyncDisposable {
   socksUrl(scope?: Scope, options?: ProxyUrlOptions): string
   /** A loopback URL that stands for `url` and leads there through the engine; its traffic belongs to `scope`. @default root */
   urlFor(url: string, scope?: Scope): string
+  /**
+   * Variables for the environment of a child process, which send its traffic through this proxy and let it trust the authority: it belongs to
+   * `scope`. The files that they name are there until the proxy is stopped. @default root
+   */
+  env(scope?: Scope, options?: EnvOptions): Record<string, string>
   /** Key and leaf certificate for a host name, signed by this run's authority: for TLS servers of tests. */
   issue(host: string): Required<Pick<SecureContextOptions, 'key' | 'cert'>>
   /** ms since the proxy started. */

@@ -1,3 +1,6 @@
+export { childEnv } from './child/child-env.ts'
+export type { ChildEnvOptions } from './child/child-env.ts'
+export type { EnvOptions } from './child/children.ts'
 export type {
   Codec,
   CodecContext,

@@ -7,6 +7,7 @@ import { currentScope, realm } from './capture/realm.ts'
 import { install, type Installation } from './capture/reroute.ts'
 import { listenReverse } from './capture/reverse.ts'
 import { parseUpstream, Routes } from './capture/route.ts'
+import { Children, type EnvOptions } from './child/children.ts'
 import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
 import type { EngineFailure, Leak, ProxyEngine, ProxyOptions, ProxyUrlOptions } from './engine.ts'
@@ -79,6 +80,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   })
   readonly #handshakes: HeldHandshakes
   readonly #parked = new Parked()
+  readonly #children = new Children(this, scope => this.proxyUrl(scope))
   readonly #listeners = new Map<string, { readonly port: number; readonly server: Server }>()
   readonly #onFailure: (failure: EngineFailure) => void
   readonly #onLeak: (leak: Leak) => void
@@ -181,6 +183,11 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     return `${protocol.startsWith('ws') ? 'ws' : 'http'}://127.0.0.1:${own}${pathname}${search}${hash}`
   }
 
+  env(scope: Scope = this.root, options?: EnvOptions): Record<string, string> {
+    if (this.#closing) throw new MidwireError('MIDWIRE_BAD_USE', 'the proxy has been stopped')
+    return this.#children.env(scope, options)
+  }
+
   issue(host: string): { key: string; cert: string } {
     return this.authority.leaf(host)
   }
@@ -260,6 +267,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     await this.endScope(this.root)
     const freed = [...this.#listeners.values()].map(({ server }) => new Promise<void>(resolve => server.close(() => resolve())))
     this.#listeners.clear()
+    this.#children.close()
     await this.legs.destroyAll()
     await Promise.all(freed)
     await this.#installation?.uninstall()
