@@ -77,6 +77,11 @@ export interface ProxyUrlOptions {
   readonly credentials?: boolean
 }
 
+export interface TransparentOptions {
+  /** @default of the system's choice */
+  readonly port?: number
+}
+
 /** What `startProxy` returns: what you hold is running; disposing it stops it and waits until its ports are free. */
 export interface ProxyEngine extends AsyncDisposable {
   readonly journal: Journal
@@ -105,6 +110,12 @@ export interface ProxyEngine extends AsyncDisposable {
    * `scope`. The files that they name are there until the proxy is stopped. @default root
    */
   env(scope?: Scope, options?: EnvOptions): Record<string, string>
+  /**
+   * A loopback port for connections that a packet filter redirects, whose traffic belongs to `scope`. @default root
+   *
+   * @throws MidwireError MIDWIRE_BAD_USE if the port cannot be bound
+   */
+  transparentPort(scope?: Scope, options?: TransparentOptions): number
   /** Key and leaf certificate for a host name, signed by this run's authority: for TLS servers of tests. */
   issue(host: string): Required<Pick<SecureContextOptions, 'key' | 'cert'>>
   /** ms since the proxy started. */

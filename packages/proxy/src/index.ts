@@ -13,7 +13,7 @@ export type {
   UndecodedMessage,
 } from './codec.ts'
 export type { Connection, ConnectionState, RawSendOptions, SendOptions, TerminateOptions, Transport } from './connection.ts'
-export type { EngineFailure, Leak, ProxyEngine, ProxyOptions, ProxyUrlOptions } from './engine.ts'
+export type { EngineFailure, Leak, ProxyEngine, ProxyOptions, ProxyUrlOptions, TransparentOptions } from './engine.ts'
 export { MidwireError } from './errors.ts'
 export type { MidwireErrorCode } from './errors.ts'
 export type { LimitConditions, LinkConditions, SliceConditions, StallConditions } from './fault/conditions.ts'

@@ -7,10 +7,11 @@ import { currentScope, realm } from './capture/realm.ts'
 import { install, type Installation } from './capture/reroute.ts'
 import { listenReverse } from './capture/reverse.ts'
 import { parseUpstream, Routes } from './capture/route.ts'
+import { listenTransparent } from './capture/transparent.ts'
 import { Children, type EnvOptions } from './child/children.ts'
 import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
-import type { EngineFailure, Leak, ProxyEngine, ProxyOptions, ProxyUrlOptions } from './engine.ts'
+import type { EngineFailure, Leak, ProxyEngine, ProxyOptions, ProxyUrlOptions, TransparentOptions } from './engine.ts'
 import type { EngineContext } from './engine-context.ts'
 import { asError, messageOf, MidwireError } from './errors.ts'
 import type { DeclaredStreams } from './http/declared-streams.ts'
@@ -189,6 +190,18 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   }
 
   issue(host: string): { key: string; cert: string } {
+  transparentPort(scope: Scope = this.root, { port = 0 }: TransparentOptions = {}): number {
+    const id = this.#idOf(scope)
+    const { port: own } = this.#listen(`transparent ${id}`, () => listenTransparent(this, scope, { host: '127.0.0.1', port }))
+    try {
+      // Where a redirect of IPv6 leads.
+      this.#listen(`transparent ::1 ${id}`, () => listenTransparent(this, scope, { host: '::1', port: own }))
+    } catch {
+      // Not every machine has IPv6.
+    }
+    return own
+  }
+
     return this.authority.leaf(host)
   }
 
