@@ -5,14 +5,14 @@ import { HttpConnection, type Locus } from '../http/http-connection.ts'
 import { type PlainAnswer, plainAnswer } from '../http/plain-answer.ts'
 import { withHeader } from '../http/raw-headers.ts'
 import { authority, splitAuthority, targetOf } from '../http/target.ts'
-import { openUpstream, takeIn } from '../io/intake.ts'
+import { openUpstream } from '../io/intake.ts'
 import type { Leg } from '../io/leg.ts'
 import type { Road } from '../io/road.ts'
 import { Scope } from '../scope.ts'
 import { type AskedTarget, askedTarget, upstreamFields } from './asked-target.ts'
 import { type Admission, admit } from './front-door.ts'
 import type { Destination } from './inbound.ts'
-import { ToldClient } from './told-client.ts'
+import { takeInTold, ToldClient } from './told-client.ts'
 
 /**
  * Serves a client of the HTTP proxy: requests in absolute form (RFC 9112 §3.2.2), CONNECT with interception (RFC 9110 §9.3.6), and
@@ -47,7 +47,7 @@ export function serveForward(engine: EngineContext, admission: Admission, client
     onConnect: (request, head) => {
       engine.network.leave(road)
       const destination = tunnelTarget(request.url ?? '')
-      if (destination) void takeIn(engine, new ConnectClient(socket, head, destination, scope))
+      if (destination) takeInTold(engine, new ConnectClient(socket, head, destination, scope))
     },
   })
 }

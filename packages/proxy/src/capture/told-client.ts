@@ -1,4 +1,7 @@
 import { type Socket, Socket as NetSocket, type TcpNetConnectOpts } from 'node:net'
+import type { EngineContext } from '../engine-context.ts'
+import { asError } from '../errors.ts'
+import { takeIn } from '../io/intake.ts'
 import type { Scope } from '../scope.ts'
 import type { ConnectFailure } from './connect-failure.ts'
 import type { Destination, Inbound } from './inbound.ts'
@@ -66,6 +69,11 @@ export class ToldClient implements Inbound {
   failLookup(error: Error): void {
     this.fail(error)
   }
+}
+
+/** Takes in a client that was told of the proxy; whatever goes wrong is told to it. */
+export function takeInTold(engine: EngineContext, client: ToldClient): void {
+  takeIn(engine, client).catch((error: unknown) => client.fail(asError(error)))
 }
 
 /** Connects past the capture. @throws the error of the socket */
