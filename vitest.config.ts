@@ -18,6 +18,7 @@ export default defineConfig({
       packageTests('cli'),
       'examples/graphql-ws',
       'examples/ably',
+      'examples/browser',
       'examples/mqtt',
       'examples/partysocket',
       'examples/socket.io',

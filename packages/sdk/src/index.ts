@@ -49,6 +49,7 @@ export type {
   UndecodedMessage,
   Verdict,
 } from '@midwire/proxy'
+export type { BrowserContextOptions, BrowserLaunchOptions } from './browser-options.ts'
 export type { Chaos, ChaosOptions } from './chaos.ts'
 export type { ChaosFault, ChaosOdds } from './chaos-draw.ts'
 export { checkConnected, checkReceived, checkRequested, checkSent, checkSentInOrder } from './checks.ts'
@@ -72,6 +73,7 @@ export type {
   AsymmetricMatcher,
   CloseFrameMatch,
   CloseMatch,
+  ConnectionMatch,
   ConnectMatch,
   ConnectPredicate,
   ControlPredicate,

@@ -1,5 +1,7 @@
 import type { Connection, Exchange, Journal, ProxyEngine, TrafficEvent } from '@midwire/proxy'
 import { callerError } from './bad-input.ts'
+import { browserContextOptions, browserLaunchOptions } from './browser-options.ts'
+import type { BrowserContextOptions, BrowserLaunchOptions } from './browser-options.ts'
 import { ClientView } from './client-view.ts'
 import type { ConnectMatch, ConnectPredicate } from './matching.ts'
 import type { ProxyDesk } from './proxy-desk.ts'
@@ -114,6 +116,16 @@ export class InterceptionProxy<T = Uint8Array> extends NetworkWords<T> {
   /** Key and certificate for a host name, for TLS servers of tests. */
   issue(host: string): ReturnType<ProxyEngine['issue']> {
     return this.desk.engine().issue(host)
+  }
+
+  /** For Playwright's `chromium.launch()`: the browser trusts this proxy's certificates, and no others that it would not trust anyway. */
+  launchOptions(): BrowserLaunchOptions {
+    return browserLaunchOptions(this.certificate)
+  }
+
+  /** For Playwright's `browser.newContext()`: all traffic of the context goes through the proxy, and belongs to this test. */
+  contextOptions(): BrowserContextOptions {
+    return browserContextOptions(this.url)
   }
 
   *#events(): Generator<TrafficEvent> {
