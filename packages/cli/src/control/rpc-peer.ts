@@ -53,7 +53,7 @@ export class RpcPeer {
     if (this.#over) return Promise.resolve({ kind: 'lost' })
     const id = randomUUID()
     return new Promise(resolve => {
-      const timer = setTimeout(() => settle({ kind: 'late' }), timeout)
+      const timer = setTimeout(() => settle({ kind: 'late' }), timeout).unref()
       const settle = (answer: Answer): void => {
         clearTimeout(timer)
         this.#questions.delete(id)

@@ -37,7 +37,10 @@ export class Connections {
     const connection = new WireConnection({ id: this.#all.length + 1, attempt, scope, target, request, at, transport })
     this.#all.push(connection)
     this.#live.add(connection)
-    void connection.closed.then(() => this.#live.delete(connection))
+    void connection.closed.then(() => {
+      this.#live.delete(connection)
+      this.#journal.changed()
+    })
     this.#journal.append({ kind: 'handshake', at, scope, connection })
     return connection
   }
