@@ -189,7 +189,6 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     return this.#children.env(scope, options)
   }
 
-  issue(host: string): { key: string; cert: string } {
   transparentPort(scope: Scope = this.root, { port = 0 }: TransparentOptions = {}): number {
     const id = this.#idOf(scope)
     const { port: own } = this.#listen(`transparent ${id}`, () => listenTransparent(this, scope, { host: '127.0.0.1', port }))
@@ -202,6 +201,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     return own
   }
 
+  issue(host: string): { key: string; cert: string } {
     return this.authority.leaf(host)
   }
 
