@@ -78,6 +78,10 @@ export interface Connection {
   freeze(options?: { readonly from?: Side }): void
   /** What has waited goes on, in order. */
   thaw(options?: { readonly from?: Side }): void
+  /** Since which place in the journal nothing that this side sends has passed; `undefined` while it is not frozen. */
+  frozenSince(from: Side): number | undefined
+  /** Calls `fn` once what this side sent goes on, or (`passes` is false) is lost with its connection. Called by messages. */
+  onThaw(from: Side, fn: (passes: boolean) => void): void
   /** Lets a held message go. Called by the handle of its rule. */
   release(message: Message): void
   /** Lets a held ping, pong or close frame go. */

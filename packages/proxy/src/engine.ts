@@ -120,8 +120,11 @@ export interface ProxyEngine extends AsyncDisposable {
   issue(host: string): Required<Pick<SecureContextOptions, 'key' | 'cert'>>
   /** ms since the proxy started. */
   now(): number
-  /** Makes the network of `scope` what the conditions say, until the handle is disposed or the scope ends. */
-  changeNetwork(scope: Scope, conditions: NetworkConditions): NetworkHandle
+  /**
+   * Makes the network of `scope` what the conditions say, until the handle is disposed or the scope ends. What is random in them follows
+   * from the seed and `key`. @default `key`: the scope's name
+   */
+  changeNetwork(scope: Scope, conditions: NetworkConditions, key?: string): NetworkHandle
   /** Takes the network away from `scope`, until it is given back or the scope ends. */
   goOffline(scope: Scope, options?: OutageOptions): Outage
   /** Hands the bytes of every upgraded connection to `tap`, from the next one on, until it is disposed. It never holds up the traffic. */

@@ -24,7 +24,7 @@ export interface Message<T = unknown> {
   readonly verdict: Verdict | undefined
   /** The name or place of the rule that decided, if one did. */
   readonly decidedBy: string | undefined
-  /** The payload as written to the receiver; `undefined` if it was dropped or is not written yet. */
+  /** The payload as written to the receiver; `undefined` if it was dropped, or is not written yet, or waits on a frozen connection. */
   readonly delivered: Uint8Array | undefined
   /** Resolves with `delivered` when it has been written, and with `undefined` once it is certain that it will not be. */
   readonly whenDelivered: Promise<Uint8Array | undefined>

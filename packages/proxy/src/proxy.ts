@@ -106,10 +106,11 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     this.sockets = new Connections(this.clock, this.journal)
     this.network = new Network({
       clock: this.clock,
-      seed: this.options.seed,
+      seedOf: key => deriveSeed(this.options.seed, 'network', key),
       onDraw: () => (this.#isSeedUsed = true),
       note: (connection, scope, text) => this.note(connection, scope, text),
       currentScope: () => this.currentScope(),
+      mark: () => this.journal.mark(),
     })
     const { decisionTimeout = defaultDecisionTimeout, onFailure = warn, onLeak = () => {} } = options
     this.decisionTimeout = typeof decisionTimeout === 'number' ? () => decisionTimeout : decisionTimeout
@@ -209,8 +210,8 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     return this.clock.now()
   }
 
-  changeNetwork(scope: Scope, conditions: NetworkConditions): NetworkHandle {
-    return this.network.add(scope, conditions)
+  changeNetwork(scope: Scope, conditions: NetworkConditions, key: string = scope.name): NetworkHandle {
+    return this.network.add(scope, conditions, key)
   }
 
   goOffline(scope: Scope, options: OutageOptions = {}): Outage {

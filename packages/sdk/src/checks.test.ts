@@ -167,16 +167,16 @@ test('toHaveConnected counts the connections that were opened in this test', asy
   await bed.run('a test', async () => {
     const { proxy } = bed
     expect(checkConnected(proxy)).toMatchObject({ pass: false })
-    expect(checkConnected(proxy, 0)).toMatchObject({ pass: true })
+    expect(checkConnected(proxy, [0])).toMatchObject({ pass: true })
     expect(firstLine(checkConnected(proxy))).toBe('expect(proxy).toHaveConnected(): never connected')
     await TestClient.open(url)
     await TestClient.open(url)
     proxy.onConnect().respondWith(503)
     await TestClient.open(url).catch(() => {})
     expect(checkConnected(proxy).pass).toBe(true)
-    expect(checkConnected(proxy, 2).pass).toBe(true)
-    expect(checkConnected(proxy, 3)).toMatchObject({ pass: false, actual: 2, expected: 3 })
-    expect(firstLine(checkConnected(proxy, 3))).toBe('expect(proxy).toHaveConnected(3): connected twice')
+    expect(checkConnected(proxy, [2]).pass).toBe(true)
+    expect(checkConnected(proxy, [3])).toMatchObject({ pass: false, actual: 2, expected: 3 })
+    expect(firstLine(checkConnected(proxy, [3]))).toBe('expect(proxy).toHaveConnected(3): connected twice')
   })
 })
 
@@ -185,7 +185,7 @@ test('what cannot be meant is an error', async () => {
     const { proxy } = bed
     expect(() => checkSent({ proxy })).toThrow('toHaveSent: expected expect() of an interception proxy, got { proxy:')
     expect(() => checkSentInOrder(proxy, [])).toThrow('toHaveSentInOrder([…]): expected a list of matches')
-    expect(() => checkConnected(proxy, -1)).toThrow('toHaveConnected(times): expected a number of connections, got -1')
+    expect(() => checkConnected(proxy, [-1])).toThrow('toHaveConnected(times): expected a number of connections, got -1')
   })
   expect(() => checkSent(bed.proxy)).toThrow('outside of a test or hook')
 })

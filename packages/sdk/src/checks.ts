@@ -59,13 +59,15 @@ export function checkRequested(proxy: unknown, match?: unknown, options?: CheckO
   return check.some(soughtExchange('request', match, 'toHaveRequested(match)'), 'to wait for it: await proxy.waitForRequest(…)')
 }
 
-/** Clients of this test have opened so many connections; without a number, one at least. */
-export function checkConnected(proxy: unknown, number?: number, options?: CheckOptions): CheckResult {
+/** Clients of this test have opened so many connections that match; without a number, one at least. */
+export function checkConnected(proxy: unknown, [wanted, match]: readonly unknown[] = [], options?: CheckOptions): CheckResult {
   const check = new Check(proxy, 'toHaveConnected', options)
+  if (typeof wanted === 'object' && wanted !== null) return check.connected(undefined, wanted)
+  const number = wanted as number | undefined
   if (number !== undefined && !(Number.isSafeInteger(number) && number >= 0)) {
     throw badInput(`toHaveConnected(times): expected a number of connections, got ${String(number)}`)
   }
-  return check.connected(number)
+  return check.connected(number, match)
 }
 
 /** True for what `useInterceptionProxy()`, `startInterceptionProxy()` and `client()` return. */
@@ -139,13 +141,14 @@ class Check {
     return { pass: false, message, actual, expected }
   }
 
-  connected(number: number | undefined): CheckResult {
-    const sought = this.#own(soughtConnection('connection', undefined, ''))
+  connected(number: number | undefined, match: unknown): CheckResult {
+    const sought = this.#own(soughtConnection('connection', match, 'toHaveConnected(times, match)'))
     const seen = this.#events.filter(event => sought.pick(event) !== undefined).length
     const pass = number === undefined ? seen > 0 : seen === number
     const did = seen === 0 ? 'never connected' : `connected ${times(seen)}`
     const hint = 'to wait for it: await proxy.waitForConnection(…)'
-    const message = this.#text(number === undefined ? '' : String(number), did, pass || seen > (number ?? 0) ? {} : { hint })
+    const words = [...(number === undefined ? [] : [String(number)]), ...(match === undefined ? [] : [sought.text])]
+    const message = this.#text(words.join(', '), did, pass || seen > (number ?? 0) ? {} : { hint })
     return { pass, message, ...(pass || number === undefined ? {} : { actual: seen, expected: number }) }
   }
 

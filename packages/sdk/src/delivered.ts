@@ -39,6 +39,7 @@ function deliveredBy(event: TrafficEvent, engine: ProxyEngine): Delivered | unde
 function injected(event: TrafficEvent & { readonly kind: 'injected' }, { codec }: ProxyEngine): Delivered | undefined {
   const { to, what, bytes, connection, at, seq } = event
   if (to !== 'client' || !what.endsWith(' message')) return undefined
+  if (seq > (connection.frozenSince('server') ?? Infinity)) return undefined
   const from = 'server'
   const binary = what.startsWith('binary')
   const { protocol, url } = connection

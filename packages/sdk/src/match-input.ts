@@ -20,6 +20,7 @@ export function factsMatch<V>(input: unknown, keys: readonly string[], what: str
 }
 
 export const connectKeys: readonly string[] = ['host', 'port', 'url', 'path', 'query', 'headers', 'protocol', 'attempt']
+export const connectionKeys: readonly string[] = [...connectKeys, 'transport']
 export const requestKeys: readonly string[] = ['method', 'host', 'port', 'url', 'path', 'query', 'headers']
 const targetKeys = ['host', 'port']
 

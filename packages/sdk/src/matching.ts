@@ -1,4 +1,4 @@
-import type { ControlFrame, Exchange, HandshakeFacts, Message, RequestFacts } from '@midwire/proxy'
+import type { ControlFrame, Exchange, HandshakeFacts, Message, RequestFacts, Transport } from '@midwire/proxy'
 
 /** vitest's and jest's `expect.any(String)`, `expect.objectContaining(…)` and the like. */
 export interface AsymmetricMatcher {
@@ -71,6 +71,12 @@ export interface ConnectMatch {
   readonly protocol?: TextMatch
   /** Handshakes to that host so far, this one included. */
   readonly attempt?: number | AsymmetricMatcher
+}
+
+/** Which connections: by their handshakes, and by what carries them. */
+export interface ConnectionMatch extends ConnectMatch {
+  /** 'websocket', or what a declared stream is. */
+  readonly transport?: Transport | AsymmetricMatcher
 }
 
 /** True for the handshakes that are meant. */

@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import { MidwireError } from '@midwire/proxy'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket as WsWebSocket } from 'ws'
+import { checkReceived } from './checks.ts'
 import { json } from './codec/json.ts'
 import { presets } from './presets.ts'
+import type { InterceptionOptions } from './settings.ts'
 import { TestClient } from './testing/scripted-server.ts'
 import { host, startTestBed, type TestBed, url } from './testing/test-bed.ts'
 
@@ -11,8 +13,8 @@ interface Note {
   id: number
 }
 
-async function bed(): Promise<TestBed<Note>> {
-  const started = await startTestBed({ codec: json<Note>() })
+async function bed(options: InterceptionOptions<Note> = {}): Promise<TestBed<Note>> {
+  const started = await startTestBed({ codec: json<Note>(), ...options })
   onTestFinished(() => started[Symbol.asyncDispose]())
   return started
 }
@@ -200,6 +202,48 @@ describe('network', () => {
       connection.thaw()
       expect(await proxy.waitForClose({ code: 1006 })).toMatchObject({ from: 'client' })
     })
+  })
+
+  test('what a frozen connection keeps has not been received, and the transcript says why', async () => {
+    const { proxy, run, control } = await bed()
+    await run('a test', async scope => {
+      const client = await TestClient.open(url)
+      const connection = await proxy.waitForConnection()
+      connection.freeze({ from: 'server' })
+      client.send({ id: 1 })
+      await proxy.waitForServerMessage({ id: 1 })
+      connection.sendToClient({ id: 2 })
+      expect(checkReceived(proxy).pass).toBe(false)
+      expect(control.transcript(scope)).toMatch(/server → client .*\{ id: 1 \} +frozen\n.*Midwire → client .*\{ id: 2 \} +frozen/)
+      connection.thaw()
+      await client.gets(2)
+      expect(checkReceived(proxy, { id: 1 }).pass).toBe(true)
+      expect(checkReceived(proxy, { id: 2 }).pass).toBe(true)
+      expect(control.transcript(scope)).not.toMatch(/ frozen$/m)
+    })
+  })
+
+  test('each test draws for itself, whatever has run before', async () => {
+    /** Which of twelve connections the condition meets. */
+    const drawn = async ({ proxy, run }: Awaited<ReturnType<typeof bed>>, name: string): Promise<string> => {
+      let met = ''
+      await run(name, async () => {
+        proxy.network({ limit: { bytes: 1, then: 'rst' }, probability: 0.5 })
+        for (let n = 0; n < 12; n++)
+          met += await TestClient.open(url).then(
+            () => '.',
+            () => 'x',
+          )
+      })
+      return met
+    }
+    const first = await bed({ seed: 7 })
+    const [a, b] = [await drawn(first, 'a'), await drawn(first, 'b')]
+    expect(a).not.toBe(b)
+    const again = await bed({ seed: 7 })
+    expect(await drawn(again, 'b')).toBe(b)
+    expect(await drawn(again, 'a')).toBe(a)
+    expect(await drawn(await bed({ seed: 8 }), 'a')).not.toBe(a)
   })
 
   test('the seed is shown once chance has mattered', async () => {

@@ -16,10 +16,10 @@ export abstract class NetworkWords<T> extends WaitWords<T> {
    * @throws MidwireError MIDWIRE_BAD_INPUT on conditions that cannot be meant
    */
   network(conditions: NetworkConditions): NetworkHandle {
-    const { scope } = this.desk.state()
+    const { scope, seedKey } = this.desk.state()
     const what = this.#word('network(conditions)')
     checkConditions(conditions, what)
-    const handle = this.desk.engine().changeNetwork(scope, this.#narrowed(conditions))
+    const handle = this.desk.engine().changeNetwork(scope, this.#narrowed(conditions), seedKey)
     return {
       get conditions() {
         return handle.conditions

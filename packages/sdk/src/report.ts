@@ -139,6 +139,8 @@ function connectionLine(event: TrafficEvent, at: number, engine: ProxyEngine): T
       return { at, way: '', type: 'note', summary: event.text }
     case 'refused':
       return { at, way: '', type: 'refused', summary: event.text }
+    // A note says why.
+    case 'terminated':
     case 'handshake':
     case 'connection':
     case 'tcp':
@@ -149,11 +151,12 @@ function connectionLine(event: TrafficEvent, at: number, engine: ProxyEngine): T
 }
 
 function injectedLine(
-  { to, what, bytes, connection, ...rest }: TrafficEvent & { kind: 'injected' },
+  { to, what, bytes, connection, seq, ...rest }: TrafficEvent & { kind: 'injected' },
   at: number,
   { codec }: ProxyEngine,
 ): TranscriptLine {
-  const line = { at, way: `Midwire → ${to}`, type: what.replace(/ message$/, ''), summary: '' }
+  const isFrozen = seq > (connection.frozenSince(other(to)) ?? Infinity)
+  const line = { at, way: `Midwire → ${to}`, type: what.replace(/ message$/, ''), summary: '', ...(isFrozen && { outcome: 'frozen' }) }
   if (bytes.byteLength === 0) return line
   const { protocol, url } = connection
   const direction = { from: other(to), protocol, url }
@@ -178,10 +181,12 @@ function summaryOf(message: Message): string {
 }
 
 function outcomeOf(message: Message): string | undefined {
-  const { verdict, evicted, settled, delivered } = message
+  const { verdict, evicted, settled, delivered, connection, from } = message
   const decided = decision(message)
   if (verdict?.kind === 'drop' || evicted || delivered !== undefined) return decided
-  const fate = settled ? 'discarded' : verdict !== undefined && verdict.kind !== 'hold' ? 'not delivered yet' : undefined
+  const isFrozen = verdict !== undefined && connection.frozenSince(from) !== undefined
+  const waits = isFrozen ? 'frozen' : 'not delivered yet'
+  const fate = settled ? 'discarded' : verdict !== undefined && verdict.kind !== 'hold' ? waits : undefined
   if (decided === undefined || fate === undefined) return decided ?? fate
   return `${decided}, ${settled ? 'then ' : ''}${fate}`
 }

@@ -1,5 +1,5 @@
 import type { Connection, Match, Message, Side, TrafficEvent } from '@midwire/proxy'
-import { factsMatch, matchOf, connectKeys } from './match-input.ts'
+import { connectionKeys, factsMatch, matchOf } from './match-input.ts'
 
 /** What a wait or an absence looks for in the journal. */
 export interface Sought<R extends object> {
@@ -21,10 +21,11 @@ export interface Sought<R extends object> {
   explain?(value: unknown): string | undefined
 }
 
-/** One direction closed: by a close frame, or by an end without one (then `code` is 1006, RFC 6455 §7.1.5). */
+/** A connection closed: by a close frame, or by an end without one (then `code` is 1006, RFC 6455 §7.1.5). */
 export interface Closing {
   readonly connection: Connection
-  readonly from: Side
+  /** Whose close frame or end it was; `undefined`: Midwire's, as with `terminate()` and `reset()`. */
+  readonly from: Side | undefined
   readonly code: number
   readonly reason: string
   readonly at: number
@@ -44,7 +45,7 @@ export function soughtMessage(from: Side | undefined, input: unknown): Sought<Me
 
 /** `at` 'handshake': as soon as a client asks; 'connection': once its 101 was written. */
 export function soughtConnection(at: 'handshake' | 'connection', input: unknown, what: string): Sought<Connection> {
-  const match = factsMatch<Connection>(input, connectKeys, what)
+  const match = factsMatch<Connection>(input, connectionKeys, what)
   return {
     ...described('connection', input, match),
     pick: event => (event.kind === at && match.test(event.connection, event.connection) ? event.connection : undefined),
@@ -58,9 +59,10 @@ export function soughtClosing(input: unknown, what: string): Sought<Closing> {
   const closed = new Set<Connection>()
   const found = new Set<Connection>()
   const read = (event: TrafficEvent): (Closing & { host: string; path: string }) | undefined => {
-    if (event.kind !== 'close' && event.kind !== 'end') return undefined
-    const { connection, from, at, seq } = event
-    if (event.kind === 'end' && closed.has(connection)) return undefined
+    if (event.kind !== 'close' && event.kind !== 'end' && event.kind !== 'terminated') return undefined
+    const { connection, at, seq } = event
+    const from = event.kind === 'terminated' ? undefined : event.from
+    if (event.kind !== 'close' && closed.has(connection)) return undefined
     closed.add(connection)
     const { host, path } = connection
     const [code, reason] = event.kind === 'close' ? [event.code, event.reason] : [1006, '']

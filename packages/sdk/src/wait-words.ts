@@ -1,6 +1,6 @@
 import type { Connection, Exchange, Message, TrafficEvent } from '@midwire/proxy'
 import { checkFunction } from './bad-input.ts'
-import type { CloseMatch, ConnectMatch, MessageMatch, RequestMatch, RequestPredicate, ResponseMatch } from './matching.ts'
+import type { CloseMatch, ConnectionMatch, MessageMatch, RequestMatch, RequestPredicate, ResponseMatch } from './matching.ts'
 import { soughtClosing, soughtConnection, soughtEvent, soughtMessage } from './sought.ts'
 import { soughtExchange } from './sought-exchange.ts'
 import type { Closing, Sought } from './sought.ts'
@@ -23,7 +23,7 @@ export abstract class WaitWords<T> extends RuleStarts<T> {
   }
 
   /** The first open connection that matches: its 101 has been written to the client. @throws MidwireError MIDWIRE_UNMET */
-  waitForConnection(match?: ConnectMatch | ((connection: Connection) => boolean), options?: WaitOptions): Promise<Connection> {
+  waitForConnection(match?: ConnectionMatch | ((connection: Connection) => boolean), options?: WaitOptions): Promise<Connection> {
     return this.#seek('waitForConnection', () => soughtConnection('connection', match, 'waitForConnection(match)'), options)
   }
 
@@ -67,7 +67,7 @@ export abstract class WaitWords<T> extends RuleStarts<T> {
   }
 
   /** No handshake that matches has been asked for so far, or is within the options' reach. @throws MidwireError MIDWIRE_UNEXPECTED */
-  expectNoConnection(match?: ConnectMatch | ((connection: Connection) => boolean), options?: AbsenceOptions): Promise<void> {
+  expectNoConnection(match?: ConnectionMatch | ((connection: Connection) => boolean), options?: AbsenceOptions): Promise<void> {
     return this.#expectNone('expectNoConnection', () => soughtConnection('handshake', match, 'expectNoConnection(match)'), options)
   }
 

@@ -1,4 +1,4 @@
-import type { Message } from '@midwire/proxy'
+import type { Connection, Message } from '@midwire/proxy'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { json } from './codec/json.ts'
 import { TestClient } from './testing/scripted-server.ts'
@@ -95,6 +95,24 @@ describe('a wait', () => {
         expect({ code, id: connection.id }).toEqual({ code: 1006, id: n + 1 })
       }
     }))
+
+  test.each<[string, (connection: Connection) => void]>([
+    ['terminate()', connection => connection.terminate()],
+    ['terminate({ closeNotify: false })', connection => connection.terminate({ closeNotify: false })],
+    ['reset()', connection => connection.reset()],
+    ['an outage', () => bed.proxy.goOffline().goOnline()],
+    ["a rule's thenTerminate()", () => {}],
+  ])('counts an end of our own as closed with 1006: %s', (name, end) =>
+    passes(async () => {
+      bed.proxy.onServerMessage({ n: 1 }).optional().drop().thenTerminate()
+      const client = await TestClient.open(url)
+      const connection = await bed.proxy.waitForConnection()
+      if (name.startsWith('a rule')) client.send({ n: 1 })
+      else end(connection)
+      expect(await bed.proxy.waitForClose({ code: 1006 })).toMatchObject({ reason: '', connection })
+      await expect(bed.proxy.waitForClose({}, { nth: 2, timeout: 1 })).rejects.toThrow('only 1 of 2 closes matched')
+    }),
+  )
 
   test('counts each connection as closed once, though both sides send a close frame and end', () =>
     passes(async () => {

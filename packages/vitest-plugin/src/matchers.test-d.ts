@@ -24,6 +24,8 @@ expect(proxy).not.toHaveReceived({ serial: expect.any(Number) })
 expect(proxy.client({ query: { id: 'a' } })).toHaveSentInOrder([{ action: 'ATTACH' }, value => value.action === 'ACK'])
 expect(proxy).toHaveConnected()
 expect(proxy).toHaveConnected(2)
+expect(proxy).toHaveConnected(2, { transport: 'websocket' })
+expect(proxy).toHaveConnected({ transport: 'sse', path: /^\/events/ })
 expect(proxy).toHaveRequested()
 expect(proxy).toHaveRequested({ method: 'POST', path: /^\/keys/, body: { name: 'a' } })
 expect(bytes).not.toHaveRequested(exchange => exchange.requestBytes > 0)
@@ -46,6 +48,8 @@ expect('proxy').toHaveSent({ action: 'ATTACH' })
 expect(proxy).toHaveRequested({ status: 200 })
 // @ts-expect-error not a proxy
 expect('proxy').toHaveRequested({ method: 'POST' })
+// @ts-expect-error no such transport
+expect(proxy).toHaveConnected({ transport: 'pigeon' })
 // @ts-expect-error not a number
 expect(proxy).toHaveConnected('twice')
 

@@ -1,5 +1,5 @@
 import { checkConnected, checkReceived, checkRequested, checkSent, checkSentInOrder, countAsOwn } from '@midwire/sdk'
-import type { CheckResult, InterceptionProxy, MessageMatch, RequestMatch, RequestPredicate } from '@midwire/sdk'
+import type { CheckResult, ConnectionMatch, InterceptionProxy, MessageMatch, RequestMatch, RequestPredicate } from '@midwire/sdk'
 import { expect } from 'vitest'
 
 /** What `expect(proxy)` knows. All of them look at what this test has seen so far, and never wait. */
@@ -10,8 +10,9 @@ export interface WireMatchers<R, T> {
   toHaveReceived(match?: MatchOf<T>): R
   /** Messages that match have arrived from a client in this order; others may lie between them. */
   toHaveSentInOrder(matches: readonly MatchOf<T>[]): R
-  /** Clients have opened so many connections. @default at least one */
-  toHaveConnected(times?: T extends InterceptionProxy<infer _> ? number : never): R
+  /** Clients have opened so many connections that match, WebSockets or declared streams. @default at least one */
+  toHaveConnected(times?: T extends InterceptionProxy<infer _> ? number : never, match?: ConnectionMatch): R
+  toHaveConnected(match: T extends InterceptionProxy<infer _> ? ConnectionMatch : never): R
   /** A client has sent an HTTP request that matches, whatever rules did with it; without a match, any. */
   toHaveRequested(match?: T extends InterceptionProxy<infer _> ? RequestMatch | RequestPredicate : never): R
 }
@@ -44,7 +45,7 @@ expect.extend({
   toHaveRequested(proxy: unknown, match?: unknown): CheckResult {
     return checkRequested(proxy, match, this)
   },
-  toHaveConnected(proxy: unknown, times?: number): CheckResult {
-    return checkConnected(proxy, times, this)
+  toHaveConnected(proxy: unknown, ...wanted: unknown[]): CheckResult {
+    return checkConnected(proxy, wanted, this)
   },
 })

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket as WsWebSocket, WebSocketServer } from 'ws'
 import type { Connection } from '../connection.ts'
 import type { ProxyEngine } from '../engine.ts'
+import type { Message } from '../message.ts'
 import { startProxy } from '../proxy.ts'
 
 /** A client and a server that answer nothing by themselves but pings, and the connection between them. */
@@ -59,6 +60,43 @@ test('nothing passes a frozen connection, no ping and no close either; on thaw i
   await until(() => atClient.some(text => text.startsWith('close')) && atServer.some(text => text.startsWith('close')))
   expect(atClient.filter(text => !text.startsWith('pong'))).toEqual(['c', 'ping q', 'd', 'close 4001 bye'])
   expect(atServer.filter(text => !text.startsWith('pong'))).toEqual(['ping p', 'a', 'b', 'close 4001 bye'])
+})
+
+test('a message on a frozen connection is delivered when that thaws, and not before', async () => {
+  const { proxy, connection, client, server } = await wire()
+  const messages = (): Message[] => [...proxy.journal.read()].flatMap(event => (event.kind === 'message' ? [event.message] : []))
+  const atServer = heard(server)
+  client.send('before')
+  await until(() => atServer.length === 1)
+  connection.freeze({ from: 'client' })
+  client.send('a')
+  server.send('b')
+  await until(() => messages().length === 3)
+  const [before, a, b] = messages()
+  expect([before, a, b].map(message => [message?.text, message?.settled, message?.delivered?.length])).toEqual([
+    ['before', true, 6],
+    ['a', false, undefined],
+    ['b', true, 1],
+  ])
+  const delivered: unknown[] = []
+  void a?.whenDelivered.then(bytes => delivered.push(String(bytes)))
+  await quiet()
+  expect(delivered).toEqual([])
+  connection.thaw()
+  await a?.whenDelivered
+  expect(delivered).toEqual(['a'])
+  expect(a?.settled).toBe(true)
+})
+
+test('what a frozen connection kept when it was terminated was never delivered', async () => {
+  const { proxy, connection, client } = await wire()
+  connection.freeze()
+  client.send('a')
+  const messages = (): Message[] => [...proxy.journal.read()].flatMap(event => (event.kind === 'message' ? [event.message] : []))
+  await until(() => messages().length === 1)
+  connection.terminate()
+  expect(await messages()[0]?.whenDelivered).toBeUndefined()
+  expect(messages()[0]?.settled).toBe(true)
 })
 
 test('one direction can freeze alone', async () => {

@@ -19,11 +19,27 @@ const farewellTime = 500
 
 export interface NetworkOptions {
   readonly clock: Clock
-  readonly seed: number
+  /** What is drawn under this key, and only that, follows from it. */
+  readonly seedOf: (key: string) => number
   readonly onDraw: () => void
   /** Whose code runs now. */
   readonly currentScope: () => Scope | undefined
   readonly note: (connection: Connection | undefined, scope: Scope | undefined, text: string) => void
+  /** The present place in the journal. */
+  readonly mark: () => number
+}
+
+/** One direction of a connection that is frozen. */
+export interface Freeze {
+  /** The place in the journal at which it began. */
+  readonly since: number
+  thaw(): void
+}
+
+interface StartOptions {
+  /** What chance draws under. */
+  readonly key?: string
+  readonly onEnd?: () => void
 }
 
 /** The network between the clients and their servers: every road on it, and what is wrong with it now. */
@@ -62,8 +78,8 @@ export class Network {
   }
 
   /** Makes conditions live, for what is open and for what will be. */
-  add(scope: Scope, conditions: NetworkConditions): NetworkHandle {
-    const live = this.#start(scope, conditions)
+  add(scope: Scope, conditions: NetworkConditions, key: string): NetworkHandle {
+    const live = this.#start(scope, conditions, { key })
     const connection = typeof conditions.connection === 'function' ? undefined : conditions.connection
     const where = conditions.host === undefined ? '' : ` for ${showHosts(conditions.host)}`
     const note = (text: string): void => this.#options.note(connection, scope, `network${where}: ${text}`)
@@ -89,13 +105,15 @@ export class Network {
     }
   }
 
-  /** From now on nothing that `from` sends passes on this connection, and what arrives waits; returns what lets it go on. */
-  freeze(connection: Connection, from: Side, onThaw: () => void): () => void {
-    const live = this.#start(this.#options.currentScope() ?? connection.scope, { blackHole: true, from, connection }, onThaw)
+  /** From now on nothing that `from` sends passes on this connection, and what arrives waits. */
+  freeze(connection: Connection, from: Side, onThaw: () => void): Freeze {
+    const since = this.#options.mark()
+    const live = this.#start(this.#options.currentScope() ?? connection.scope, { blackHole: true, from, connection }, { onEnd: onThaw })
     this.#options.note(connection, connection.scope, `frozen: nothing that the ${from} sends passes`)
-    return () => {
+    const thaw = (): void => {
       if (this.#stop(live)) this.#options.note(connection, connection.scope, `thawed: what the ${from} sent goes on`)
     }
+    return { since, thaw }
   }
 
   /** Takes the network away from `scope`. */
@@ -157,11 +175,11 @@ export class Network {
     if (road.connections.size === 0) note(undefined, road.scope, `the network went away from under a connection to ${host}`)
   }
 
-  #start(scope: Scope, conditions: NetworkConditions, onEnd: () => void = () => {}): LiveCondition {
+  #start(scope: Scope, conditions: NetworkConditions, { key = scope.name, onEnd = () => {} }: StartOptions = {}): LiveCondition {
     const ordinal = this.#counts.get(scope) ?? 0
     this.#counts.set(scope, ordinal + 1)
-    const { clock, seed, onDraw } = this.#options
-    const live = new LiveCondition({ scope, conditions, clock, seed, ordinal, onDraw, onEnd })
+    const { clock, seedOf, onDraw } = this.#options
+    const live = new LiveCondition({ scope, conditions, clock, seed: seedOf(key), ordinal, onDraw, onEnd })
     this.#conditions.add(live)
     this.#applyAll()
     return live

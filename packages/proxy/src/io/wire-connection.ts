@@ -6,11 +6,16 @@ import type { ControlFrame } from '../rule/rule.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
 import { closeFault } from '../ws/close.ts'
-import type { Network } from './network.ts'
+import type { Freeze, Network } from './network.ts'
 import type { Pump } from './pump.ts'
 import type { Road } from './road.ts'
 
 const sides = ['client', 'server'] as const
+
+/** A frozen direction, with what waits for its thaw. */
+interface Frozen extends Freeze {
+  readonly waiting: ((passes: boolean) => void)[]
+}
 
 /** The headers that a connection began with. */
 export interface RequestHeaders {
@@ -42,7 +47,7 @@ export class WireConnection implements Connection {
   #isOnSharedRoads = false
   /** Those that it has left while it was frozen. */
   readonly #left = new Set<Road>()
-  readonly #frozen = new Map<Side, () => void>()
+  readonly #frozen = new Map<Side, Frozen>()
   readonly #closed: Promise<void>
   readonly #resolveClosed: () => void
 
@@ -105,19 +110,29 @@ export class WireConnection implements Connection {
       throw new MidwireError('MIDWIRE_BAD_INPUT', `freeze({ from }): ${JSON.stringify(from)} — expected 'client' or 'server'`)
     if (!this.#network || this.#state === 'closed') throw this.#badUse('freeze')
     for (const side of from ? [from] : sides) {
-      if (!this.#frozen.has(side))
-        this.#frozen.set(
-          side,
-          this.#network.freeze(this, side, () => this.#thawed(side)),
-        )
+      if (this.#frozen.has(side)) continue
+      const freeze = this.#network.freeze(this, side, () => this.#thawed(side))
+      this.#frozen.set(side, { ...freeze, waiting: [] })
     }
   }
 
   thaw({ from }: { readonly from?: Side } = {}): void {
-    for (const side of from ? [from] : sides) this.#frozen.get(side)?.()
+    for (const side of from ? [from] : sides) this.#frozen.get(side)?.thaw()
+  }
+
+  frozenSince(from: Side): number | undefined {
+    return this.#frozen.get(from)?.since
+  }
+
+  onThaw(from: Side, fn: (passes: boolean) => void): void {
+    const frozen = this.#frozen.get(from)
+    if (frozen) frozen.waiting.push(fn)
+    else fn(true)
   }
 
   #thawed(side: Side): void {
+    const hasReceiver = [...this.#roads].some(road => road.legsBehind(side).some(({ leg }) => !leg.raw.destroyed))
+    for (const fn of this.#frozen.get(side)?.waiting.splice(0) ?? []) fn(hasReceiver)
     this.#frozen.delete(side)
     if (this.#frozen.size > 0) return
     for (const road of this.#left) this.leaveRoad(road)
@@ -269,8 +284,9 @@ export class WireConnection implements Connection {
 
   /** What is on its way is lost, and nothing holds its end; where others travel, too, it goes on. */
   #cutOff(): void {
-    if (!this.#isOnSharedRoads) for (const road of this.#roads) road.free()
-    else this.thaw()
+    if (this.#isOnSharedRoads) return this.thaw()
+    for (const { waiting } of this.#frozen.values()) for (const fn of waiting.splice(0)) fn(false)
+    for (const road of this.#roads) road.free()
   }
 
   #badUse(verb: string): MidwireError {

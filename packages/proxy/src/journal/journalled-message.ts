@@ -47,6 +47,8 @@ export class JournalledMessage implements Message {
   #state: 'pending' | 'untouched' | 'written' | 'withheld' = 'pending'
   #evicted = false
   #leaving = false
+  /** Written, on a connection that is frozen. */
+  #frozen = false
   #verdict: Verdict | undefined
   #decidedBy: string | undefined
   #written: Uint8Array | undefined
@@ -154,6 +156,7 @@ export class JournalledMessage implements Message {
   }
 
   get delivered(): Uint8Array | undefined {
+    if (this.#frozen) return undefined
     return this.#state === 'untouched' ? this.bytesOrNothing : this.#written
   }
 
@@ -165,6 +168,11 @@ export class JournalledMessage implements Message {
 
   /** True once it is certain whether, and as what, it was written. */
   get settled(): boolean {
+    return this.#state !== 'pending' && !this.#frozen
+  }
+
+  /** True once it has left the session, or never will. */
+  get isDone(): boolean {
     return this.#state !== 'pending'
   }
 
@@ -177,6 +185,11 @@ export class JournalledMessage implements Message {
   /** Notes that it was written as it came. */
   passed(): void {
     if (this.#state === 'pending') this.#settle('untouched')
+  }
+
+  /** Notes that it was written when it came, which may be a while ago. */
+  relayed(): void {
+    if (this.#state === 'pending') this.#settle('untouched', this.seq)
   }
 
   /** Notes what was written in its place; `undefined`: nothing will be. */
@@ -197,8 +210,24 @@ export class JournalledMessage implements Message {
     this.#written = undefined
   }
 
-  #settle(state: 'untouched' | 'written' | 'withheld'): void {
+  /** `at`: its place among all that was seen, if it was not written just now. */
+  #settle(state: 'untouched' | 'written' | 'withheld', at: number = Infinity): void {
     this.#state = state
+    const { connection, from } = this
+    const since = state === 'withheld' ? undefined : connection.frozenSince(from)
+    if (since === undefined || at <= since) return this.#finish()
+    this.#frozen = true
+    connection.onThaw(from, passes => {
+      this.#frozen = false
+      if (!passes) {
+        this.#written = undefined
+        this.#state = 'withheld'
+      }
+      this.#finish()
+    })
+  }
+
+  #finish(): void {
     this.#delivery?.resolve(this.delivered)
     if (this.#renewable && this.#undecodable === undefined) this.#value = undecoded
     if (this.#start !== elsewhere) this.#bytes = undefined

@@ -215,7 +215,7 @@ export class Track implements AssemblySink {
     const { fate } = this.#record!
     if (fate === 'queued') return
     message.decide(pass, undefined)
-    if (fate === 'relayed') message.passed()
+    if (fate === 'relayed') message.relayed()
     else message.settle(undefined)
   }
 }

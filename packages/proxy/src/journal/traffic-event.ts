@@ -94,6 +94,8 @@ export type TrafficEvent =
     })
   /** A leg ended: FIN or RST. */
   | (EventBase & { readonly kind: 'end'; readonly connection: Connection; readonly from: Side; readonly how: 'fin' | 'rst' })
+  /** Midwire itself ended both legs, with no close frame of a peer before: RFC 6455 §7.1.5 calls that 1006. */
+  | (EventBase & { readonly kind: 'terminated'; readonly connection: Connection; readonly how: 'fin' | 'rst' })
   /** Midwire itself did something on a connection: wrote, closed, terminated, discarded. `from` is the side it stood in for, if one. */
   | (EventBase & {
       readonly kind: 'injected'

@@ -24,6 +24,7 @@ export type SessionEvent =
   | { readonly kind: 'injected'; readonly to: Side; readonly what: string; readonly bytes: Uint8Array; readonly value?: unknown }
   | { readonly kind: 'note'; readonly text: string }
   | { readonly kind: 'end'; readonly from: Side; readonly how: 'fin' | 'rst' }
+  | { readonly kind: 'terminated'; readonly how: 'fin' | 'rst' }
 
 /** How a connection comes to its end: close frames of the peers and of our own, FIN and RST (RFC 6455 §7). */
 export class Closing {
@@ -145,6 +146,7 @@ export class Closing {
   /** Ends both legs at once. */
   terminate(how: 'fin' | 'rst', reason: string): void {
     if (this.#phase === 'closed') return
+    this.#host.event({ kind: 'terminated', how })
     this.#outbox.push({ kind: 'end', to: 'both', how })
     this.#finish(reason)
   }

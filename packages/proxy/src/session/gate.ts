@@ -226,7 +226,7 @@ export class Gate {
   discard(reason: string): void {
     let messages = this.#overtakers.discard()
     const drop = ({ message }: Slot): void => {
-      if (message.settled) return
+      if (message.isDone) return
       messages++
       message.settle(undefined)
     }
@@ -315,7 +315,7 @@ export class Gate {
   /** Nothing that is not there yet can be written to this receiver. */
   #refuse(batch: Batch): Progress {
     for (const slot of batch.slots) {
-      if (slot.state === 'aside' || slot.message.settled) continue
+      if (slot.state === 'aside' || slot.message.isDone) continue
       this.#held.take(slot.message)
       slot.message.settle(undefined)
       if (this.#torn) this.#host.note(`a message to the ${this.to} was discarded: the message before it was never completed`)

@@ -413,7 +413,7 @@ export class Session {
     if (!question) return
     this.#questions.delete(id)
     const { lane, batch, slot, run } = question
-    if (slot.message.settled) return
+    if (slot.message.isDone) return
     let verdict = pass
     let payload: Payload | undefined
     try {

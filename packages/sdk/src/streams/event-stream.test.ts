@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { checkConnected } from '../checks.ts'
 import { json } from '../codec/json.ts'
 import type { InterceptionOptions } from '../settings.ts'
 import { startInterceptionProxy } from '../start.ts'
@@ -94,6 +95,18 @@ describe('the events of a response that is read with fetch', () => {
     await reader.all()
     await proxy.waitForClose()
     expect(connection.state).toBe('closed')
+  })
+
+  test('it counts as a connection, and tells that it is no WebSocket', async () => {
+    await using proxy = await start()
+    const { reader, upstream } = await open()
+    expect(await proxy.waitForConnection({ transport: 'sse' })).toMatchObject({ path: '/v1/chat' })
+    expect(checkConnected(proxy, [1]).pass).toBe(true)
+    expect(checkConnected(proxy, [{ transport: 'sse' }]).pass).toBe(true)
+    expect(checkConnected(proxy, [0, { transport: 'websocket' }]).pass).toBe(true)
+    await proxy.expectNoConnection({ transport: 'websocket' })
+    upstream.response.end(done)
+    await reader.all()
   })
 
   test('one is dropped, one patched, one sent twice', async () => {

@@ -78,8 +78,9 @@ export class VirtualWire {
 
   constructor({ codec = textCodec, journalLimit, ...options }: Partial<SessionOptions> & { journalLimit?: number } = {}) {
     this.journal = new Journal(journalLimit === undefined ? {} : { limit: journalLimit })
-    // A session asks nothing of a connection but its scope and its protocol.
-    const connection = { id: 1, scope: this.scope, protocol: '' } as Connection
+    // A session asks nothing of a connection but its scope, its protocol, and whether it is frozen.
+    const frozenSince = (): undefined => {}
+    const connection = { id: 1, scope: this.scope, protocol: '', frozenSince } as Partial<Connection> as Connection
     const { journal, rules } = this
     const random = (): number => (this.#seed = (Math.imul(this.#seed, 1103515245) + 12345) >>> 0)
     this.session = new Session({ connection, codec, journal, rules, deflate: { deflate: false }, random, ...options })
