@@ -141,11 +141,7 @@ export function declareRule(params: Params, context: RuleContext): RuleHandle {
   return handle
 }
 
-function declaring<B extends Modifiable<B>>(
-  start: string,
-  verbs: Verbs<B>,
-  begin: (context: RuleContext, match: unknown) => B,
-): Declare {
+function declaring<B extends Modifiable<B>>(start: string, verbs: Verbs<B>, begin: (context: RuleContext, match: unknown) => B): Declare {
   return (context, match, modifiers, verb, args) => {
     const act = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined
     if (act === undefined) throw unknownName(`addRule "verb" of ${start}`, verb, Object.keys(verbs))
@@ -194,7 +190,8 @@ function follow(handle: RuleHandle, step: Params): void {
   const verb = step.string('verb')
   const act = Object.hasOwn(follows, verb) ? follows[verb] : undefined
   if (act === undefined) throw unknownName('addRule "then"', verb, Object.keys(follows))
-  if (!isMessageRule(handle)) throw new RpcError(rpcCode.invalidParams, 'addRule "then": only rules on messages can be followed by something')
+  if (!isMessageRule(handle))
+    throw new RpcError(rpcCode.invalidParams, 'addRule "then": only rules on messages can be followed by something')
   act(handle, (step.optionalList('args') ?? []).map(fromJson))
 }
 

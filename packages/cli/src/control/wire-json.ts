@@ -1,4 +1,4 @@
-import type { Connection, ControlFrame, Exchange, ExchangeResponse, Message, Side, TrafficEvent } from '@midwire/sdk'
+import type { Closing, Connection, Exchange, ExchangeResponse, Message, TrafficEvent } from '@midwire/sdk'
 import { toJson } from './json-value.ts'
 
 /** A payload in a form that JSON has: text as it is, bytes as Base64. */
@@ -57,13 +57,9 @@ export function exchangeJson(exchange: Exchange): object {
   }
 }
 
-export function closingJson({ connection, from, code, reason }: Pick<ControlFrame, 'connection' | 'from' | 'code' | 'reason'>): {
-  readonly connectionID: string
-  readonly from: Side
-  readonly code: number
-  readonly reason: string
-} {
-  return { connectionID: connectionIDOf(connection), from, code, reason }
+/** `from` is absent where Midwire itself ended it. */
+export function closingJson({ connection, from, code, reason }: Omit<Closing, 'at' | 'seq'>): object {
+  return { connectionID: connectionIDOf(connection), ...(from && { from }), code, reason }
 }
 
 /** One line of the journal. */
@@ -89,11 +85,17 @@ export function eventJson(event: TrafficEvent): object {
       return { ...head, ...closingJson(event) }
     case 'end':
       return { ...head, connectionID: connectionIDOf(event.connection), from: event.from, how: event.how }
+    case 'terminated':
+      return { ...head, connectionID: connectionIDOf(event.connection), how: event.how }
     case 'injected':
       return { ...head, connectionID: connectionIDOf(event.connection), to: event.to, what: event.what, payload: base64(event.bytes) }
     case 'request':
     case 'response':
       return { ...head, exchange: exchangeJson(event.exchange) }
+    case 'tunnel': {
+      const { host, port, bytesFrom } = event.tunnel
+      return { ...head, host, port, bytesFrom }
+    }
     case 'note':
       return { ...head, ...(event.connection && { connectionID: connectionIDOf(event.connection) }), text: event.text }
   }
