@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 const { startProxy } = await import('@midwire/proxy')
 const { Authority } = await import('@midwire/proxy/authority')
 const { prepareCapture } = await import('@midwire/proxy/capture')
+// Nothing happens without the variables of a parent.
+await import('@midwire/proxy/register')
 const { json, startInterceptionProxy } = await import('@midwire/sdk')
 
 prepareCapture()()

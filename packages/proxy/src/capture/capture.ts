@@ -2,9 +2,8 @@ import type { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Socket } from 'node:net'
 import type { Scope } from '../scope.ts'
-import type { Authority } from '../tls/authority.ts'
 import { ClientTls } from '../tls/client-tls.ts'
-import { Trust } from '../tls/trust.ts'
+import { Trust, type Trusted } from '../tls/trust.ts'
 import { AttemptHold } from './attempt-hold.ts'
 import { Attribution } from './attribution.ts'
 import { CapturedSocket } from './captured-socket.ts'
@@ -12,7 +11,7 @@ import type { Captured } from './captured-socket.ts'
 import { dialOptions, isTcpConnect, readConnectCall } from './connect-options.ts'
 import { LookupHold } from './hold.ts'
 import type { CaptureTarget } from './inbound.ts'
-import { Loopback } from './loopback.ts'
+import { type Landing, Loopback } from './loopback.ts'
 import { isNodesOwn, isOwnCall } from './nodes-connect.ts'
 import type { Connect } from './nodes-connect.ts'
 import { Patch } from './patch.ts'
@@ -24,8 +23,15 @@ export interface Installation {
 }
 
 export interface InstallOptions {
-  readonly authority: Authority
+  readonly authority: Trusted
   readonly target: CaptureTarget
+  /** Where its clients' sockets connect to. @default a listener of this thread, whose ends of them it is given */
+  readonly landing?: Landing
+}
+
+interface Installed {
+  readonly target: CaptureTarget
+  readonly landing: Landing
 }
 
 /** Sends every TCP connection of this thread through the targets, while there are any. */
@@ -35,9 +41,8 @@ export class Capture {
   readonly #trust = new Trust()
   readonly #clientTls = new ClientTls(this.#trust)
   readonly #attribution: Attribution
-  readonly #targets: CaptureTarget[] = []
+  readonly #targets: Installed[] = []
   #listening: Promise<Loopback> | undefined
-  #loopback: Loopback | undefined
   #holders = 0
 
   readonly #hook = new Patch<Connect>(Socket.prototype, 'connect', below => {
@@ -65,32 +70,33 @@ export class Capture {
   }
 
   /** From its resolution on, `target` is offered every connection of this thread. */
-  async install({ authority, target }: InstallOptions): Promise<Installation> {
+  async install({ authority, target, landing: own }: InstallOptions): Promise<Installation> {
     this.#hold()
+    let landing = own
     try {
-      this.#loopback = await (this.#listening ??= Loopback.listen())
+      landing ??= await (this.#listening ??= Loopback.listen())
     } catch (error) {
       this.#listening = undefined
       this.#release()
       throw error
     }
     this.#trust.add(authority)
-    this.#targets.push(target)
+    const installed = { target, landing }
+    this.#targets.push(installed)
     this.#attribution.demandCapture(true)
     let uninstalled: Promise<void> | undefined
-    return { uninstall: () => (uninstalled ??= this.#uninstall(authority, target)) }
+    return { uninstall: () => (uninstalled ??= this.#uninstall(authority, installed)) }
   }
 
-  async #uninstall(authority: Authority, target: CaptureTarget): Promise<void> {
-    this.#targets.splice(this.#targets.indexOf(target), 1)
+  async #uninstall(authority: Trusted, installed: Installed): Promise<void> {
+    this.#targets.splice(this.#targets.indexOf(installed), 1)
     this.#trust.remove(authority)
-    const loopback = this.#loopback
-    if (this.#targets.length === 0) {
-      this.#attribution.demandCapture(false)
-      this.#listening = this.#loopback = undefined
-    }
+    if (this.#targets.length === 0) this.#attribution.demandCapture(false)
+    const { landing } = installed
+    const inUse = this.#targets.some(other => other.landing === landing)
+    if (!inUse && landing instanceof Loopback) this.#listening = undefined
     this.#release()
-    if (this.#targets.length === 0) await loopback?.close()
+    if (!inUse) await landing.close()
   }
 
   #hold(): void {
@@ -115,39 +121,41 @@ export class Capture {
 
   /** Takes the socket over; false if it is not ours to take. */
   #take(client: Socket, args: readonly unknown[]): boolean {
-    const loopback = this.#loopback
-    if (!loopback || isPuppet(client) || isLayered(client)) return false
+    const installed = this.#choose()
+    if (!installed || isPuppet(client) || isLayered(client)) return false
     const call = readConnectCall(args)
     if (!isTcpConnect(call.options)) return false
     const { host } = call.options
     const dial = dialOptions(call.options)
     const destination = { host: typeof host === 'string' && host !== '' ? host : 'localhost', port: dial.port }
-    this.#offer({ client, destination, dial, mirrored: true, hold: new LookupHold(client, call, loopback.port) })
+    this.#offer(installed, { client, destination, dial, mirrored: true, hold: new LookupHold(client, call, installed.landing.port) })
     return true
   }
 
   /** Node is about to connect a socket, through our hook or past it. */
   readonly #socketConnecting = (message: unknown): void => {
     const { socket: client } = message as { socket: Socket }
-    if (!this.#loopback) return
+    if (this.#targets.length === 0) return
     this.#attribution.opened(client)
     if (isOwnCall() || isPuppet(client) || isLayered(client)) return
     AttemptHold.watch(client, ({ hold, address, port }) => {
       const host: unknown = Reflect.get(client, '_host')
       const destination = { host: typeof host === 'string' ? host : address, port }
-      this.#offer({ client, destination, dial: { host: address, port }, mirrored: false, hold })
+      const installed = this.#choose()
+      if (installed) this.#offer(installed, { client, destination, dial: { host: address, port }, mirrored: false, hold })
+      else hold.fail(new Error('the proxy was stopped while this connection was being opened'))
     })
   }
 
-  #offer(captured: Omit<Captured, 'scope' | 'caller'>): void {
+  /** Whose target takes a connection that is opened now. */
+  #choose(): Installed | undefined {
     const scope = this.#scopes.getStore()
-    const target = (scope && this.#targets.findLast(candidate => candidate.owns(scope))) ?? this.#targets.at(-1)
-    const loopback = this.#loopback
-    if (!target || !loopback) {
-      captured.hold.fail(new Error('the proxy was stopped while this connection was being opened'))
-      return
-    }
-    const context = { loopback, attribution: this.#attribution, clientTls: this.#clientTls }
+    return (scope && this.#targets.findLast(({ target }) => target.owns(scope))) ?? this.#targets.at(-1)
+  }
+
+  #offer({ target, landing }: Installed, captured: Omit<Captured, 'scope' | 'caller'>): void {
+    const scope = this.#scopes.getStore()
+    const context = { landing, attribution: this.#attribution, clientTls: this.#clientTls }
     target.open(new CapturedSocket(context, { ...captured, scope, caller: scope && callStack() }))
   }
 }

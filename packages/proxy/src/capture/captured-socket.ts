@@ -5,18 +5,22 @@ import type { ConnectionOptions } from 'node:tls'
 import type { MidwireError } from '../errors.ts'
 import type { Scope } from '../scope.ts'
 import type { ClientTls } from '../tls/client-tls.ts'
+import type { PortableTls } from '../tls/portable-tls.ts'
 import type { Attribution } from './attribution.ts'
 import { failAttempts, showAttempt } from './connect-failure.ts'
 import type { ConnectFailure } from './connect-failure.ts'
 import { STEPS } from './hold.ts'
 import type { Hold } from './hold.ts'
 import type { Destination, Inbound } from './inbound.ts'
-import type { Loopback } from './loopback.ts'
+import type { Landing } from './loopback.ts'
 import { connectUpstream } from './nodes-connect.ts'
+
+/** Whom a client's socket shows as its peer. */
+export type Peer = Pick<Socket, 'remoteAddress' | 'remotePort' | 'remoteFamily' | 'destroy'>
 
 /** What captured sockets of a thread share. */
 export interface CaptureContext {
-  readonly loopback: Loopback
+  readonly landing: Landing
   readonly attribution: Attribution
   readonly clientTls: ClientTls
 }
@@ -59,6 +63,10 @@ export class CapturedSocket implements Inbound {
 
   get gone(): AbortSignal {
     return this.#gone.signal
+  }
+
+  hasClosed(): boolean {
+    return this.#captured.client.destroyed
   }
 
   exchangeScope(k: number): Scope | undefined {
@@ -113,7 +121,7 @@ export class CapturedSocket implements Inbound {
     return promise
   }
 
-  accept(upstream?: Socket): Promise<Socket> {
+  accept(upstream?: Peer): Promise<Socket> {
     const { promise, resolve, reject } = Promise.withResolvers<Socket>()
     if (this.gone.aborted || this.#accepted || this.#captured.hold.over) {
       upstream?.destroy()
@@ -125,8 +133,8 @@ export class CapturedSocket implements Inbound {
     this.#accepted = true
     const { client, hold } = this.#captured
     Reflect.set(client, '_peername', peerName(this.destination, upstream))
-    hold.toLoopback(this.#context.loopback.port)
-    const giveUp = this.#context.loopback.expect(client, end => {
+    hold.toLoopback(this.#context.landing.port)
+    const giveUp = this.#context.landing.expect(client, end => {
       this.gone.removeEventListener('abort', aborted)
       client.off('close', this.#closed)
       resolve(end)
@@ -138,6 +146,32 @@ export class CapturedSocket implements Inbound {
     }
     this.gone.addEventListener('abort', aborted)
     return promise
+  }
+
+  /** What the client said of TLS, for an engine in another process; `undefined` before it has begun TLS. */
+  get tls(): PortableTls | undefined {
+    return this.#context.clientTls.portableOptions(this.#captured.client)
+  }
+
+  /** Calls `fn` when the client puts TLS over its socket, before the first byte of that. */
+  whenTlsBegins(fn: () => void): void {
+    this.#context.clientTls.whenBegun(this.#captured.client, fn)
+  }
+
+  /** How the client asked to be connected. */
+  get dialOptions(): TcpNetConnectOpts {
+    return this.#captured.dial
+  }
+
+  /** Whether the process must not end before it is known how the connect ends. */
+  get keepsProcessAlive(): boolean {
+    return keepsProcessAlive(this.#captured.client)
+  }
+
+  /** Shows the client what happens on the way elsewhere. */
+  showStep(step: string, args: readonly unknown[]): void {
+    const { client, mirrored } = this.#captured
+    if (mirrored && !client.destroyed) client.emit(step, ...args)
   }
 
   fail(error: Error): void {
@@ -207,7 +241,7 @@ function keepsProcessAlive(client: Socket): boolean {
   return typeof hasRef !== 'function' || Boolean(hasRef.call(tcp))
 }
 
-function peerName(destination: Destination, upstream: Socket | undefined): object {
+function peerName(destination: Destination, upstream: Peer | undefined): object {
   const family = isIP(destination.host)
   return {
     address: upstream?.remoteAddress ?? (family ? destination.host : '127.0.0.1'),

@@ -2,6 +2,14 @@ import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { laterTurn } from '../io/clock.ts'
 
+/** Where captured sockets connect to. */
+export interface Landing {
+  readonly port: number
+  /** Hands the connection that `client` is making to `owner`; returns how to give up waiting. */
+  expect(client: Socket, owner: Owner): () => void
+  close(): Promise<void>
+}
+
 /** Takes the engine's end of a captured socket's connection. */
 type Owner = (end: Socket) => void
 
@@ -9,7 +17,7 @@ type Owner = (end: Socket) => void
  * The one loopback listener of a thread. Captured sockets connect to it; whatever else does is destroyed. The two ends of a connection
  * are matched by the address of the client's end, which is known before the connection can be accepted.
  */
-export class Loopback {
+export class Loopback implements Landing {
   readonly #server: Server
   readonly #owners = new Map<string, Owner>()
   readonly port: number
@@ -35,7 +43,6 @@ export class Loopback {
     return new Loopback(server, typeof address === 'object' && address ? address.port : 0)
   }
 
-  /** Hands the connection that `client` is making to `owner`; returns how to give up waiting. */
   expect(client: Socket, owner: Owner): () => void {
     const from = `${client.localAddress}:${client.localPort}`
     this.#owners.set(from, owner)

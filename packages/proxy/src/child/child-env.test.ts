@@ -57,7 +57,7 @@ describe('the files it names', () => {
 
   test('are made for no option that cannot be meant', async () => {
     await using engine = await startProxy({ capture: false })
-    expect(() => engine.env(engine.root, { noproxy: [] } as object)).toThrow('unknown option "noproxy" — expected noProxy')
+    expect(() => engine.env(engine.root, { noproxy: [] } as object)).toThrow('unknown option "noproxy" — expected noProxy or register')
     expect(() => engine.env(engine.root, { noProxy: ['a, b'] })).toThrow('expected an array of host names')
   })
 })

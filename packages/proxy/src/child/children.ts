@@ -1,22 +1,33 @@
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import type { Inbound } from '../capture/inbound.ts'
 import type { EngineContext } from '../engine-context.ts'
 import { MidwireError } from '../errors.ts'
+import { parentVariables } from '../register/parent-address.ts'
 import type { Scope } from '../scope.ts'
 import { CertificateFiles } from './certificate-files.ts'
+import { ChildDoor } from './child-door.ts'
 import { childEnv } from './child-env.ts'
 
 /** What a child's environment may say besides. */
 export interface EnvOptions {
   /** Hosts that its proxy clients reach directly, as `NO_PROXY` names them. @default none */
   readonly noProxy?: readonly string[]
+  /**
+   * `false` tells children on Node of the HTTP proxy alone, as all others; `true` takes each of their connections in below their clients.
+   * @default true
+   */
+  readonly register?: boolean
 }
 
-/** What the engine needs for processes that others start. */
+/** What the engine has for processes that others start. */
 export class Children {
-  readonly #engine: EngineContext
+  readonly #engine: EngineContext & { open(inbound: Inbound): void }
   readonly #proxyUrl: (scope: Scope) => string
   #files: CertificateFiles | undefined
+  #door: ChildDoor | undefined
 
-  constructor(engine: EngineContext, proxyUrl: (scope: Scope) => string) {
+  constructor(engine: EngineContext & { open(inbound: Inbound): void }, proxyUrl: (scope: Scope) => string) {
     this.#engine = engine
     this.#proxyUrl = proxyUrl
   }
@@ -24,22 +35,48 @@ export class Children {
   /** @throws MidwireError MIDWIRE_BAD_INPUT on options that cannot be meant */
   env(scope: Scope, options: EnvOptions = {}): Record<string, string> {
     checkOptions(options)
-    const { noProxy = [] } = options
+    const { noProxy = [], register = true } = options
     const { certificateFile, bundleFile } = (this.#files ??= new CertificateFiles(this.#engine.authority.certificate))
-    return childEnv({ url: this.#proxyUrl(scope), certificateFile, bundleFile, noProxy })
+    return childEnv({
+      url: this.#proxyUrl(scope),
+      certificateFile,
+      bundleFile,
+      noProxy,
+      register: register ? { url: registerUrl(), variables: this.#parentVariables(scope, certificateFile) } : undefined,
+    })
   }
 
   close(): void {
+    this.#door?.[Symbol.dispose]()
     this.#files?.[Symbol.dispose]()
-    this.#files = undefined
+    this.#door = this.#files = undefined
+  }
+
+  #parentVariables(scope: Scope, certificateFile: string): Record<string, string> {
+    const { credentials } = this.#engine
+    this.#door ??= new ChildDoor({
+      scopeOf: token => credentials.scopeOf(token),
+      open: inbound => this.#engine.open(inbound),
+    })
+    const [lettersPort, landingPort] = this.#door.ports
+    return parentVariables({ lettersPort, landingPort, token: credentials.usernameOf(scope), certificateFile })
   }
 }
 
+/** Of this very copy of the package, so that the two ends understand each other. */
+function registerUrl(): string {
+  return pathToFileURL(createRequire(import.meta.url).resolve('@midwire/proxy/register')).href
+}
+
 function checkOptions(options: EnvOptions): void {
-  for (const key of Object.keys(options)) {
-    if (key !== 'noProxy') throw new MidwireError('MIDWIRE_BAD_INPUT', `env(): unknown option ${JSON.stringify(key)} — expected noProxy`)
+  const bad = (text: string): never => {
+    throw new MidwireError('MIDWIRE_BAD_INPUT', `env(): ${text}`)
   }
-  const { noProxy = [] } = options
+  for (const key of Object.keys(options)) {
+    if (key !== 'noProxy' && key !== 'register') bad(`unknown option ${JSON.stringify(key)} — expected noProxy or register`)
+  }
+  const { noProxy = [], register = true } = options
+  if (typeof register !== 'boolean') bad(`register: ${JSON.stringify(register)} — expected true or false`)
   if (!Array.isArray(noProxy) || !noProxy.every(host => typeof host === 'string' && /^[^\s,]+$/.test(host)))
-    throw new MidwireError('MIDWIRE_BAD_INPUT', `env(): noProxy: ${JSON.stringify(noProxy)} — expected an array of host names`)
+    bad(`noProxy: ${JSON.stringify(noProxy)} — expected an array of host names`)
 }

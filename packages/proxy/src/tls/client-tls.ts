@@ -5,6 +5,7 @@ import { markReplacement, original } from '../capture/original.ts'
 import { isDialled } from '../capture/nodes-connect.ts'
 import { Patch } from '../capture/patch.ts'
 import { MidwireError } from '../errors.ts'
+import { contextKeys, ownKeys, type PortableTls, pickKeys } from './portable-tls.ts'
 import type { Trust } from './trust.ts'
 
 /** Options of the client's own leg. What they say of certificates, versions and ciphers is in `secureContext`. */
@@ -13,21 +14,6 @@ const NOT_FOR_UPSTREAM = [
   'ca', 'cert', 'key', 'pfx', 'passphrase', 'crl',
 ] as const // prettier-ignore
 
-/** What makes a client's secure context unlike those of others. */
-const OF_ITS_OWN = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'crl', 'dhparam', 'sessionIdContext', 'ticketKeys'] as const
-
-/** What secure contexts without certificates of their own can differ in. */
-const SHARED = [
-  'ciphers',
-  'ecdhCurve',
-  'honorCipherOrder',
-  'maxVersion',
-  'minVersion',
-  'secureOptions',
-  'secureProtocol',
-  'sigalgs',
-] as const
-
 type StartHandshake = (this: tls.TLSSocket) => void
 
 /** Knows the TLS options that clients gave, and which TLS socket lies over which. */
@@ -35,6 +21,7 @@ export class ClientTls {
   readonly #trust: Trust
   readonly #over = new WeakMap<Socket, tls.TLSSocket>()
   readonly #under = new WeakMap<Socket, Socket>()
+  readonly #begun = new WeakMap<Socket, () => void>()
   readonly #contexts = new Map<string, SecureContext>()
 
   // Where `tls.connect` begins its handshake. Its name itself may have been imported, and kept, before we came.
@@ -78,14 +65,28 @@ export class ClientTls {
     return upstream
   }
 
+  /** The same for an engine in another process: what can be told of them. */
+  portableOptions(client: Socket): PortableTls | undefined {
+    const socket = this.#tlsOf(client)
+    const options = socket && connectOptionsOf(socket)
+    if (!options) return undefined
+    const meant = options.secureContext ? this.#trust.meant(options.secureContext) : options
+    const check = options.checkServerIdentity
+    return {
+      ...pickKeys(options, ['rejectUnauthorized', 'servername', 'host']),
+      context: pickKeys(meant ?? {}, [...ownKeys, ...contextKeys]),
+      hasOwnCheck: check !== undefined && original(check) !== tls.checkServerIdentity,
+    }
+  }
+
   /** Most clients ask for nothing special: their context is made once, not for each connection. */
   #contextOf(meant: SecureContextOptions | undefined): SecureContext {
     const options: SecureContextOptions = { ...meant }
     // Node sets it for most connections, and closes such a context with its first one.
     Reflect.deleteProperty(options, 'singleUse')
     const make = (): SecureContext => original(tls.createSecureContext)(options)
-    if (OF_ITS_OWN.some(name => options[name] !== undefined)) return make()
-    const key = JSON.stringify([this.#trust.defaultsVersion, ...SHARED.map(name => options[name])])
+    if (ownKeys.some(name => options[name] !== undefined)) return make()
+    const key = JSON.stringify([this.#trust.defaultsVersion, ...contextKeys.map(name => options[name])])
     const context = this.#contexts.get(key) ?? make()
     this.#contexts.set(key, context)
     return context
@@ -106,6 +107,11 @@ export class ClientTls {
         `Midwire's certificates; make it later, or let midwire() in vitest.config.ts put Midwire in place first, or tunnel the host with ` +
         `intercept: { ${JSON.stringify(to.host)}: false }`,
     )
+  }
+
+  /** Calls `fn` when a client puts TLS over its socket, before the first byte of that. */
+  whenBegun(client: Socket, fn: () => void): void {
+    this.#begun.set(client, fn)
   }
 
   /** The TLS socket over `socket` if there is one, else `socket`: the one whose failure its owner sees. */
@@ -133,6 +139,7 @@ export class ClientTls {
     if (!(base instanceof Socket) || this.#under.has(socket)) return
     this.#over.set(base, socket)
     this.#under.set(socket, base)
+    this.#begun.get(base)?.()
     if (base.connecting) base.once('connect', () => lendPeerName(socket, base))
     else lendPeerName(socket, base)
   }

@@ -2,20 +2,27 @@ import { syncBuiltinESMExports } from 'node:module'
 import tls from 'node:tls'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 import { Patch } from '../capture/patch.ts'
-import type { Authority } from './authority.ts'
 import { DefaultCertificates } from './default-certificates.ts'
+
+/** An authority that signs what targets show to clients, here or in another process. */
+export interface Trusted {
+  /** In PEM. */
+  readonly certificate: string
+  /** True for a leaf that it made, as a TLS socket shows it. */
+  issued(certificate: { readonly fingerprint256: string; readonly raw: Uint8Array }): boolean
+}
 
 /** What is known of a secure context that a client made. */
 interface Known {
   /** The options it was made with, before ours were added. */
   readonly meant: SecureContextOptions
-  readonly trusts: Set<Authority>
+  readonly trusts: Set<Trusted>
 }
 
 /** Makes the TLS clients of this thread trust our authorities: no file, no environment variable, no system store. */
 export class Trust {
   /** With the number of their users. */
-  readonly #authorities = new Map<Authority, number>()
+  readonly #authorities = new Map<Trusted, number>()
   readonly #known = new WeakMap<SecureContext, Known>()
   readonly #defaults = new DefaultCertificates()
   #serverSide = 0
@@ -38,11 +45,11 @@ export class Trust {
     syncBuiltinESMExports()
   }
 
-  add(authority: Authority): void {
+  add(authority: Trusted): void {
     this.#authorities.set(authority, (this.#authorities.get(authority) ?? 0) + 1)
   }
 
-  remove(authority: Authority): void {
+  remove(authority: Trusted): void {
     const users = (this.#authorities.get(authority) ?? 0) - 1
     if (users > 0) return void this.#authorities.set(authority, users)
     this.#authorities.delete(authority)
@@ -60,7 +67,7 @@ export class Trust {
   }
 
   /** True for a certificate that a target shows in place of the server's own, which is verified on the upstream leg. */
-  issued(certificate: { readonly fingerprint256: string }): boolean {
+  issued(certificate: Parameters<Trusted['issued']>[0]): boolean {
     return [...this.#authorities.keys()].some(authority => authority.issued(certificate))
   }
 
