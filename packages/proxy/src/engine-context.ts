@@ -14,6 +14,7 @@ import type { Leg } from './io/leg.ts'
 import type { Network } from './io/network.ts'
 import type { OpenLegs } from './io/open-legs.ts'
 import type { Taps } from './io/tap.ts'
+import type { Journal } from './journal/journal.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { RequestRule } from './rule/request-rule.ts'
 import type { ConnectRule, HandshakeFacts, HandshakeRule, MessageRule } from './rule/rule.ts'
@@ -27,6 +28,7 @@ import type { DeflateAgreement } from './ws/handshake.ts'
 export interface EngineContext {
   readonly options: ResolvedOptions
   readonly clock: Clock
+  readonly journal: Journal
   readonly routes: Routes
   readonly authority: Authority
   /** What clients outside this process name their scope by. */

@@ -36,8 +36,21 @@ export interface ProxyOptions {
   streams?: readonly (StreamDeclaration<never> | StreamDeclaration<unknown>)[]
   /** Host name (or `host:port`) → http(s) URL of the server that stands in for it. @default {} */
   route?: Readonly<Record<string, string>>
-  /** `false` tunnels that host untouched. @default every host is intercepted */
-  intercept?: Readonly<Record<string, boolean>>
+  /**
+   * Host name (or `host:port`) → `false` tunnels that host untouched, `true` looks into it in spite of `bypass`; 'none' tunnels every host.
+   * @default every host is intercepted
+   */
+  intercept?: 'none' | Readonly<Record<string, boolean>>
+  /**
+   * Hosts that are tunnelled untouched, as `NO_PROXY` names them: `host`, `.suffix` for all hosts below it, addresses, subnets such as
+   * `10.0.0.0/8`, `*`, each with `:port` where only that is meant. @default []
+   */
+  bypass?: string | readonly string[]
+  /**
+   * URL of the proxy that the engine's own connections go through, but those to this machine: `http://user:password@host:port` (CONNECT) or
+   * `socks5://…`, which are given names, not addresses. @default none
+   */
+  upstreamProxy?: string
   /** 'real' dials what the client meant; 'none' refuses whatever no rule answers; a URL sends every host there. @default 'real' */
   upstream?: 'real' | 'none' | (string & {})
   /** Bytes of payload that the journal keeps; over it the oldest go, never the counts. @default 64 MiB */
@@ -82,6 +95,12 @@ export interface TransparentOptions {
   readonly port?: number
 }
 
+/** How a URL stands for another. */
+export interface UrlForOptions {
+  /** Port that it names. @default one of the system's choice */
+  readonly port?: number
+}
+
 /** What `startProxy` returns: what you hold is running; disposing it stops it and waits until its ports are free. */
 export interface ProxyEngine extends AsyncDisposable {
   readonly journal: Journal
@@ -104,7 +123,7 @@ export interface ProxyEngine extends AsyncDisposable {
   /** `socks5h://127.0.0.1:port`: the same port spoken to in SOCKS 5; its traffic belongs to `scope`. @default root */
   socksUrl(scope?: Scope, options?: ProxyUrlOptions): string
   /** A loopback URL that stands for `url` and leads there through the engine; its traffic belongs to `scope`. @default root */
-  urlFor(url: string, scope?: Scope): string
+  urlFor(url: string, scope?: Scope, options?: UrlForOptions): string
   /**
    * Variables for the environment of a child process, which send its traffic through this proxy and let it trust the authority: it belongs to
    * `scope`. The files that they name are there until the proxy is stopped. @default root

@@ -1,6 +1,9 @@
 export { childEnv } from './child/child-env.ts'
 export type { ChildEnvOptions } from './child/child-env.ts'
 export type { EnvOptions } from './child/children.ts'
+export { bypassFault } from './capture/interception.ts'
+export { upstreamProxyFault } from './capture/upstream-proxy.ts'
+export { bindLoopback } from './capture/loopback-port.ts'
 export type {
   Codec,
   CodecContext,
@@ -13,7 +16,7 @@ export type {
   UndecodedMessage,
 } from './codec.ts'
 export type { Connection, ConnectionState, RawSendOptions, SendOptions, TerminateOptions, Transport } from './connection.ts'
-export type { EngineFailure, Leak, ProxyEngine, ProxyOptions, ProxyUrlOptions, TransparentOptions } from './engine.ts'
+export type { EngineFailure, Leak, ProxyEngine, ProxyOptions, ProxyUrlOptions, UrlForOptions, TransparentOptions } from './engine.ts'
 export { MidwireError } from './errors.ts'
 export type { MidwireErrorCode } from './errors.ts'
 export type { LimitConditions, LinkConditions, SliceConditions, StallConditions } from './fault/conditions.ts'
@@ -22,6 +25,7 @@ export type { NetworkConditions, NetworkHandle, Outage, OutageOptions } from './
 export type { Tap, TapOptions } from './io/tap.ts'
 export { Journal } from './journal/journal.ts'
 export type { Exchange, ExchangeResponse, TrafficEvent } from './journal/traffic-event.ts'
+export type { Tunnel } from './journal/tunnel-record.ts'
 export type { Message } from './message.ts'
 export { describeValue } from './rule/describe-value.ts'
 export { createMatch, isSubset } from './rule/match.ts'

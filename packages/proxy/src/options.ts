@@ -1,4 +1,6 @@
 import { isIP } from 'node:net'
+import { bypassFault, Interception } from './capture/interception.ts'
+import { parseUpstreamProxy, type UpstreamProxy } from './capture/upstream-proxy.ts'
 import type { ProxyOptions } from './engine.ts'
 import { MidwireError } from './errors.ts'
 import type { Codec } from './codec.ts'
@@ -10,7 +12,8 @@ export interface ResolvedOptions {
   readonly codec: Codec<unknown>
   readonly streams: readonly ResolvedStream[]
   readonly route: Readonly<Record<string, string>>
-  readonly intercept: Readonly<Record<string, boolean>>
+  readonly interception: Interception
+  readonly upstreamProxy: UpstreamProxy | undefined
   readonly upstream: string
   readonly journalLimit: number
   readonly holdLimit: number
@@ -24,6 +27,8 @@ const known = new Set<string>([
   'streams',
   'route',
   'intercept',
+  'bypass',
+  'upstreamProxy',
   'upstream',
   'journalLimit',
   'holdLimit',
@@ -59,6 +64,8 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
     streams = [],
     route = {},
     intercept = {},
+    bypass = [],
+    upstreamProxy,
     upstream = 'real',
     journalLimit = 64 * mebibyte,
     holdLimit = 16 * mebibyte,
@@ -74,15 +81,29 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
   if (isIP(host) === 0) throw new MidwireError('MIDWIRE_BAD_INPUT', `listen.host: ${JSON.stringify(host)} — expected an IP address`)
   if (!Number.isInteger(port) || port < 0 || port > 65535)
     throw new MidwireError('MIDWIRE_BAD_INPUT', `listen.port: ${String(port)} — expected a port, or 0 for one of the system's choice`)
-  for (const [host, value] of Object.entries(intercept)) {
+  for (const [host, value] of Object.entries(intercept === 'none' ? {} : intercept)) {
     if (typeof value !== 'boolean')
       throw new MidwireError('MIDWIRE_BAD_INPUT', `intercept[${JSON.stringify(host)}]: ${String(value)} — expected true or false`)
   }
+  const fault = bypassFault(bypass)
+  if (fault !== undefined) throw new MidwireError('MIDWIRE_BAD_INPUT', `bypass: ${fault}`)
   const declared = [
     ...streams.map((stream, n) => resolveStream(stream as StreamDeclaration, codec, `streams[${n}]`)),
     ...(codec.streams ?? []).map((stream, n) => resolveStream(stream, codec, `streams[${n}] of codec ${codec.name}`)),
   ]
-  return { codec, streams: declared, route, intercept, upstream, journalLimit, holdLimit, seed, clock, listen: { host, port } }
+  return {
+    codec,
+    streams: declared,
+    route,
+    interception: new Interception(intercept, bypass),
+    upstreamProxy: upstreamProxy === undefined ? undefined : parseUpstreamProxy(upstreamProxy),
+    upstream,
+    journalLimit,
+    holdLimit,
+    seed,
+    clock,
+    listen: { host, port },
+  }
 }
 
 function atLeast(name: string, value: number, least: number): void {

@@ -1,12 +1,12 @@
 import { describeValue, other, ruleLabel } from '@midwire/proxy'
-import type { Connection, EngineFailure, Exchange, Message, ProxyEngine, RuleRun, TrafficEvent } from '@midwire/proxy'
+import type { Connection, EngineFailure, Exchange, Message, ProxyEngine, RuleRun, TrafficEvent, Tunnel } from '@midwire/proxy'
 import type { RuleLine } from './failure-text.ts'
 import { likeness } from './likeness.ts'
 import type { ScopeState } from './scope-state.ts'
 import type { Sought } from './sought.ts'
 import { exchangeLine } from './exchange-line.ts'
 import { requestFacts } from './sought-exchange.ts'
-import { wayFrom } from './transcript.ts'
+import { size, wayFrom } from './transcript.ts'
 import type { TranscriptLine, TranscriptPart } from './transcript.ts'
 
 /** What a transcript is made of. */
@@ -44,7 +44,7 @@ export function transcriptOf({ engine, state, sought, marks }: Seen): Transcript
       connections.set(event.connection, lines)
       const line = connectionLine(event, at, engine)
       if (line) lines.push({ ...line, ...toldApart(event) })
-    } else if (event.kind === 'tcp' || event.kind === 'note') others.push(otherLine(event, at))
+    } else if (event.kind === 'tcp' || event.kind === 'tunnel' || event.kind === 'note') others.push(otherLine(event, at))
   }
   const refused = new Set(events.flatMap(event => (event.kind === 'refused' ? [event.connection] : [])))
   const title = (connection: Connection): string => connectionTitle(connection, refused.has(connection))
@@ -144,6 +144,7 @@ function connectionLine(event: TrafficEvent, at: number, engine: ProxyEngine): T
     case 'handshake':
     case 'connection':
     case 'tcp':
+    case 'tunnel':
     case 'request':
     case 'response':
       return undefined
@@ -211,9 +212,16 @@ function decision({ verdict, decidedBy, delivered, settled }: Message): string |
   }
 }
 
-function otherLine(event: TrafficEvent & { kind: 'tcp' | 'note' }, at: number): TranscriptLine {
+function otherLine(event: TrafficEvent & { kind: 'tcp' | 'tunnel' | 'note' }, at: number): TranscriptLine {
   if (event.kind === 'note') return { at, way: '', type: 'note', summary: event.text }
+  if (event.kind === 'tunnel') return tunnelLine(event.tunnel, at)
   return { at, way: '', type: 'tcp', summary: `${event.host}:${event.port}`, outcome: event.outcome() }
+}
+
+function tunnelLine({ host, port, bytesFrom, at: openedAt, endedAt }: Tunnel, at: number): TranscriptLine {
+  const duration = endedAt === undefined ? 'not ended' : `${Math.round(endedAt - openedAt)} ms`
+  const outcome = `${size(bytesFrom.client)} from the client, ${size(bytesFrom.server)} from the server, ${duration}`
+  return { at, way: '', type: 'tunnel', summary: `${host}:${port}`, outcome }
 }
 
 /** The newest of the events that come closest: where most of the match is true. */

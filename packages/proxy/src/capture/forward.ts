@@ -5,6 +5,8 @@ import { HttpConnection, type Locus } from '../http/http-connection.ts'
 import { type PlainAnswer, plainAnswer } from '../http/plain-answer.ts'
 import { withHeader } from '../http/raw-headers.ts'
 import { authority, splitAuthority, targetOf } from '../http/target.ts'
+import { connectOutcome } from '../rule/connect-outcome.ts'
+import { cannotAct, endConnect } from '../io/dead-end.ts'
 import { openUpstream } from '../io/intake.ts'
 import type { Leg } from '../io/leg.ts'
 import type { Road } from '../io/road.ts'
@@ -12,6 +14,7 @@ import { Scope } from '../scope.ts'
 import { type AskedTarget, askedTarget, upstreamFields } from './asked-target.ts'
 import { type Admission, admit } from './front-door.ts'
 import type { Destination } from './inbound.ts'
+import type { Upstream } from './route.ts'
 import { takeInTold, ToldClient } from './told-client.ts'
 
 /**
@@ -26,7 +29,8 @@ export function serveForward(engine: EngineContext, admission: Admission, client
   new HttpConnection(engine, {
     client,
     destination: { host: '127.0.0.1', port: socket.localPort ?? 0 },
-    scopeOf: () => scope,
+    // What is not intercepted is relayed unseen.
+    scopeOf: () => (asked && !scope.ended && !engine.options.interception.covers(asked.destination) ? undefined : scope),
     refuse: request => {
       const admitted = admit(engine, admission, request)
       const refusal = admitted instanceof Scope ? whyUnfit(engine, socket, request) : admitted
@@ -40,10 +44,7 @@ export function serveForward(engine: EngineContext, admission: Admission, client
     stack: undefined,
     onUnreachable: 'badGateway',
     locate: (scheme, request) => locate(scheme, request, asked),
-    openUpstream: ({ host, port, secure }, to) => {
-      const inbound = new ToldClient(socket, { host, port }, scope)
-      return openUpstream(engine, inbound, to ?? engine.routes.find(inbound.destination), secure)
-    },
+    openUpstream: ({ host, port, secure }, to) => connect(engine, new AskingClient(socket, { host, port }, scope), scope, to, secure),
     onConnect: (request, head) => {
       engine.network.leave(road)
       const destination = tunnelTarget(request.url ?? '')
@@ -93,6 +94,60 @@ function whyUnfit(engine: EngineContext, socket: Socket, request: IncomingMessag
   return {
     status: 400,
     text: `Midwire: this is a proxy; ask it for a URL such as http://host/path, or name the upstream with Midwire-Host`,
+  }
+}
+
+/** A client that waits for the answer to a request: what its connect fails with, it is told in a 502. */
+class AskingClient extends ToldClient {
+  readonly #failed = Promise.withResolvers<never>()
+  readonly failure: Promise<never> = this.#failed.promise
+  #connected = false
+
+  constructor(socket: Socket, destination: Destination, scope: Scope) {
+    super(socket, destination, scope)
+    this.failure.catch(() => {})
+  }
+
+  connected(): void {
+    this.#connected = true
+  }
+
+  override fail(error: Error): void {
+    if (this.#connected) super.fail(error)
+    else this.#failed.reject(error)
+  }
+}
+
+/** Connects for a request in absolute form, as the rules will have it. @throws the error that the client is told */
+async function connect(
+  engine: EngineContext,
+  inbound: AskingClient,
+  scope: Scope,
+  to: Upstream | undefined,
+  secure: boolean,
+): Promise<Leg> {
+  const { destination } = inbound
+  const attempt = engine.tcpAttempt(scope, destination)
+  const rule = engine.decideConnect(scope, destination)
+  if (rule) {
+    const { action } = rule
+    attempt.outcome = connectOutcome(rule)
+    if (action.kind === 'presentCertificate' || action.kind === 'failTls') {
+      cannotAct(engine, rule, `the client speaks no TLS to ${destination.host}:${destination.port}`)
+    } else {
+      await endConnect(engine, scope, inbound, rule, action)
+      // Where it has not failed, it was cut off, or waits for ever.
+      await inbound.failure
+    }
+  }
+  try {
+    const leg = await openUpstream(engine, inbound, to ?? engine.routes.find(destination), secure)
+    attempt.outcome = 'connected'
+    inbound.connected()
+    return leg
+  } catch (error) {
+    attempt.outcome = `failed: ${String(error)}`
+    throw error
   }
 }
 

@@ -175,3 +175,35 @@ describe('requests that no proxy can serve', () => {
     expect([...proxy.journal.read()]).toMatchObject([{ kind: 'note', text: expect.stringContaining(text) }])
   })
 })
+
+describe('a rule for connects', () => {
+  test.each([
+    [{ kind: 'refuse' }, 'connect ECONNREFUSED api.example.com:80'],
+    [{ kind: 'unreachable', code: 'EHOSTUNREACH' }, 'connect EHOSTUNREACH api.example.com:80'],
+    [{ kind: 'failDns', code: 'ENOTFOUND' }, 'getaddrinfo ENOTFOUND api.example.com'],
+  ] as const)('lets a request in absolute form fail with 502: %j', async (action, text) => {
+    const { proxy } = await between()
+    proxy.rules.add({
+      on: 'connect',
+      scope: proxy.root,
+      at: { file: '/front-door.test.ts', line: 1, column: 1 },
+      start: 'onConnect',
+      optional: false,
+      match: { test: () => true, text: 'any' },
+      action,
+    })
+    const client = await rawClient(portOf(proxy.url))
+    client.socket.write('GET http://api.example.com/ HTTP/1.1\r\nHost: x\r\n\r\n')
+    expect(await client.untilText(text)).toContain('HTTP/1.1 502 Bad Gateway')
+  })
+})
+
+test('an upgrade in absolute form whose upstream cannot be reached is answered 502', async () => {
+  const { proxy } = await between({ upstream: 'none', route: {} })
+  const client = await rawClient(portOf(proxy.url))
+  client.socket.write(
+    'GET http://nowhere.example.com/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  )
+  expect(await client.untilText('could not reach')).toContain('HTTP/1.1 502 Bad Gateway')
+  expect(await client.ended()).toBe('fin')
+})

@@ -13,11 +13,12 @@ import type { FalseCertificate } from '../rule/tls-fault.ts'
 import { laterTurn } from './clock.ts'
 import { refused, timedOut } from './connect-errors.ts'
 import { cannotAct, endConnect, failConnect } from './dead-end.ts'
+import { dialUpstream } from './dial-upstream.ts'
 import { Leg } from './leg.ts'
 import { putOnTls } from './put-on-tls.ts'
 import { type Hello, type Sniffed, sniff } from './sniff.ts'
 import { takeOffTls } from './take-off-tls.ts'
-import { tunnel } from './tunnel.ts'
+import { journalledTunnel, tunnel } from './tunnel.ts'
 
 /** Takes one connection that a client wants to open: dials, accepts, finds out what it speaks, and hands it on. */
 export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<void> {
@@ -54,7 +55,8 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   const certificate = rule?.action.kind === 'presentCertificate' ? rule.action.certificate : undefined
 
   const route = engine.routes.find(destination)
-  const answersItself = scope !== undefined && (certificate !== undefined || engine.mayAnswer(scope, destination))
+  const isCovered = engine.options.interception.covers(destination)
+  const answersItself = scope !== undefined && isCovered && (certificate !== undefined || engine.mayAnswer(scope, destination))
   let server: Leg | undefined
   if (engine.options.upstream === 'none' && !route) {
     if (!answersItself) {
@@ -63,7 +65,7 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
     }
   } else if (!answersItself) {
     try {
-      server = new Leg(await inbound.dial(route && { host: route.host, port: route.port }))
+      server = new Leg(await dialUpstream(engine, inbound, route))
     } catch (error) {
       attempt.outcome = `failed: ${String(error)}${route ? ` (routed to ${route.text})` : ''}`
       return inbound.fail(error as Error)
@@ -76,7 +78,10 @@ export async function takeIn(engine: EngineContext, inbound: Inbound): Promise<v
   const road = engine.network.open(client, { scope, to: destination })
   if (server) road.join(server)
 
-  if (engine.options.intercept[destination.host] === false) return server ? tunnel(client, server) : client.reset()
+  if (!isCovered) {
+    if (certificate && rule) cannotAct(engine, rule, `${destination.host}:${destination.port} is not intercepted`)
+    return server ? journalledTunnel(engine, inbound, client, server) : client.reset()
+  }
   const first = await sniff(client.stream, server?.stream)
   if (client.closed) return server?.destroy()
   if (server?.closed) return client.endLike(server)
@@ -101,7 +106,7 @@ async function hand(
   const scopeOf = (k: number): Scope | undefined => engine.scopeOf(inbound.exchangeScope(k))
   switch (first.kind) {
     case 'other':
-      if (server) return tunnel(client, server)
+      if (server) return journalledTunnel(engine, inbound, client, server)
       engine.note(
         undefined,
         engine.scopeOf(inbound.scope),
@@ -122,6 +127,7 @@ async function hand(
         client,
         destination,
         scopeOf,
+        hasClosed: () => inbound.hasClosed?.() ?? false,
         stack: inbound.stack,
         onUnreachable: 'reset',
         locate: (scheme, request) => ({
@@ -177,7 +183,7 @@ async function handTls(
     return client.destroy()
   }
   // TLS over a socket whose end has been read would never hear of it.
-  if (server?.stream.readableEnded) return tunnel(client, server)
+  if (server?.stream.readableEnded) return journalledTunnel(engine, inbound, client, server)
   let secured = server
   // What upstream would select is not known where it is not asked, or asked without TLS: then what every server speaks goes first.
   let alpn = ['http/1.1', 'h2'].find(protocol => hello.alpn.includes(protocol))
@@ -229,7 +235,7 @@ export async function openUpstream(
   const error = outage?.errorFor(destination)
   if (error) throw error
   if ((await outage?.overOr(inbound.gone)) === 'ended') throw timedOut(destination.host, destination.port)
-  const leg = new Leg(await inbound.dial(to && { host: to.host, port: to.port }))
+  const leg = new Leg(await dialUpstream(engine, inbound, to))
   const wantsTls = to ? to.secure : meansTls
   return wantsTls ? putOnTls(inbound, leg, hello, offered) : leg
 }

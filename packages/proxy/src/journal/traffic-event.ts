@@ -2,6 +2,7 @@ import type { Connection } from '../connection.ts'
 import type { Message } from '../message.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
+import type { Tunnel } from './tunnel-record.ts'
 
 interface EventBase {
   /** Total order over everything that the proxy saw. */
@@ -108,5 +109,7 @@ export type TrafficEvent =
     })
   | (EventBase & { readonly kind: 'request'; readonly exchange: Exchange })
   | (EventBase & { readonly kind: 'response'; readonly exchange: Exchange })
+  /** A connection is relayed untouched: its host is not intercepted, or it speaks neither TLS nor HTTP. */
+  | (EventBase & { readonly kind: 'tunnel'; readonly tunnel: Tunnel })
   /** A line for people: a protocol error, a discard, a pause of reading, a refused late connection. */
   | (EventBase & { readonly kind: 'note'; readonly connection: Connection | undefined; readonly text: string })
