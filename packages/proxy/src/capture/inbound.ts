@@ -64,6 +64,8 @@ export interface Inbound {
   failAttempts(failure: ConnectFailure): void
   /** Before `accept`: makes the client's connect fail as Node would when it cannot find an address for the name. */
   failLookup(error: Error): void
+  /** True once the client reads nothing more, and does not only write nothing more. @default that cannot be known */
+  hasClosed?(): boolean
   /** Stack of the call that opened the connection, for leaks. */
   readonly stack: string | undefined
   /** Aborts when the client gives up before `accept`; a dial under way ends with it. */

@@ -24,6 +24,8 @@ export async function askHandler(
     const ask = (): Promise<RequestAnswer> => Promise.resolve(fn(request))
     return (await exchange.inTime(run, () => (place.scope ? engine.run(place.scope, ask) : ask()))) ?? 'passthrough'
   } catch (error) {
+    // What it makes of the end of the exchange, of which its signal tells it, is no failure.
+    if (exchange.over) return 'passthrough'
     exchange.ruleFailed(run, error, `the handler of ${name} failed, and its request passed: ${messageOf(error)}`)
     return 'passthrough'
   }

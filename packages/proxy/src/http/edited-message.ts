@@ -30,7 +30,10 @@ export async function editRequest(
   await fn(request)
   const { rawHeaders, body: changed } = request.result(version !== '2')
   const requestTarget = editedTarget(head.requestTarget, target, request.path, request.query, 'patchRequest()')
-  return { head: { method: request.method, requestTarget, rawHeaders }, body: changed ? bodyOf(changed, body) : body }
+  return {
+    head: { method: request.method, requestTarget, rawHeaders, version: head.version },
+    body: changed ? bodyOf(changed, body) : body,
+  }
 }
 
 interface ResponseEdit {
@@ -55,7 +58,7 @@ export async function editResponse(
   const isSame = status === head.status && statusText === head.statusText && String(rawHeaders) === String(head.rawHeaders)
   if (isSame && !changed) return undefined
   return {
-    head: { status, statusText, rawHeaders },
+    head: { status, statusText, rawHeaders, version: head.version },
     body: changed ? bodyOf(changed, body) : body,
     bytes: changed ?? raw ?? new Uint8Array(0),
   }

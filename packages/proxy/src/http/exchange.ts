@@ -1,59 +1,18 @@
 import type { EngineContext } from '../engine-context.ts'
 import { messageOf, MidwireError } from '../errors.ts'
-import { realClock } from '../io/clock.ts'
-import type { FaultPoint, OwnResponse, RequestRule } from '../rule/request-rule.ts'
+import type { OwnResponse, RequestRule } from '../rule/request-rule.ts'
 import type { RuleRun } from '../rule/rule-run.ts'
 import type { Side } from '../side.ts'
-import type { Scope } from '../scope.ts'
 import type { DeclaredStream, Part } from './declared-streams.ts'
+import type { Detour, Fault, Source } from './detour.ts'
+import type { ExchangePlace } from './exchange-place.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
+import { FaultySides, faultText } from './faulty-sides.ts'
+import { inTime } from './in-time.ts'
 import { writeOwn } from './own-response.ts'
 import { drain, pour, tap } from './pour.ts'
 import { applyRules } from './request-rules.ts'
 import type { Body, ClientSide, Cut, RequestHead, ResponseHead, ServerSide, UpstreamHttp } from './sides.ts'
-import type { Target } from './target.ts'
-
-/** Where an exchange takes place. */
-export interface ExchangePlace {
-  /** Whose it is; `undefined` is relayed, and nothing more. */
-  readonly scope: Scope | undefined
-  readonly target: Target
-  /** What upstream gets, where no rule changes it. */
-  readonly onward: RequestHead
-  /** Called when upstream is needed, and at most once. */
-  openUpstream(): UpstreamHttp | Promise<UpstreamHttp>
-  /** Upstream cannot be reached: reset the client, or answer 502 where it asked a proxy. */
-  readonly onUnreachable: 'reset' | 'badGateway'
-  /** Ends what connects to upstream, where nothing was asked there yet; HTTP/2 has nothing to end. */
-  cutUpstream?(cut: Cut): void
-  /** A rule cuts off the other side alone: this one is not to notice. */
-  spare?(side: Side): void
-  /** Called once; `failure` says in a few words why it did not run to its end. */
-  onOver?(failure: string | undefined): void
-}
-
-/** What is done to an exchange beside relaying it. */
-export interface Detour {
-  /** Given in place of upstream's answer, once that has come. */
-  readonly instead?: OwnResponse
-  /** The response goes on when it resolves. */
-  readonly pause?: () => Promise<void>
-  readonly edit?: (head: ResponseHead, body: Body) => Promise<Part<ResponseHead>>
-  readonly fault?: Fault
-}
-
-/** Where a request's body is read from; `onChunk` where nobody has counted it yet. */
-export interface Source {
-  readonly body: Body
-  readonly onChunk: ((chunk: Buffer) => void) | undefined
-}
-
-export interface Fault {
-  readonly how: 'reset' | 'end' | 'stall'
-  readonly at: FaultPoint
-  readonly to: Side | 'both'
-  readonly label: string
-}
 
 /** Takes one request of a client through the rules to upstream, and the response back, both streamed with back-pressure. */
 export function runExchange(engine: EngineContext, client: ClientSide, place: ExchangePlace): void {
@@ -70,22 +29,26 @@ export class RunningExchange {
   #stream: DeclaredStream | undefined
   #detour: Detour = {}
   #over = false
-  /** Sides that get nothing any more, by a rule. */
-  #deaf: Side | 'both' | undefined
+  readonly #faults: FaultySides
   #continued = false
   #failure: string | undefined
-  #lingering: (() => void) | undefined
   /** Takes upstream's answer, where the client has been given another before. */
   #adopt: ((head: ResponseHead | undefined, body: Body | undefined) => void) | undefined
   #aborter: AbortController | undefined
   #asking = false
   #onRequestEnd: (() => void) | undefined
   #pause: PromiseWithResolvers<void> | undefined
+  #started = false
+  /** Its test has ended before its turn came. */
+  #isLate = false
+  #clientEnded = false
+  #whenAsked: (() => void) | undefined
 
   constructor(engine: EngineContext, client: ClientSide, place: ExchangePlace) {
     this.engine = engine
     this.client = client
     this.place = place
+    this.#faults = new FaultySides(engine, client, place)
     const { scope, target } = place
     if (!scope) return
     this.record = engine.exchanges.begin(scope, client, target, this)
@@ -107,6 +70,8 @@ export class RunningExchange {
   }
 
   start(): void {
+    this.#started = true
+    if (this.#isLate) return this.cutOff()
     this.client.onOver(cut => this.#clientOver(cut))
     const { scope, onward } = this.place
     const runs = scope ? this.engine.rules.requestRules(scope) : []
@@ -121,14 +86,26 @@ export class RunningExchange {
     this.#server?.cut({ how: 'fin' })
   }
 
-  /** The client has ended its side. Whether it still wants its answer cannot be told: where a rule keeps that back, it is taken to have left. */
-  clientLeft(): void {
-    if (this.#pause || this.#asking || this.#deaf !== undefined) this.fail('the client ended before the response did', { how: 'fin' })
+  /** The client has ended its side, and may still want its answer (RFC 9112 §9.6); `hasClosed`: it is known not to. */
+  clientEnded(hasClosed: boolean): void {
+    this.#clientEnded = true
+    const isKept = this.#pause !== undefined || this.#asking
+    if (this.#faults.any || (hasClosed && isKept)) this.fail('the client ended before the response did', { how: 'fin' })
+    else if (this.#pause) this.note('the client has ended its side, and may still want its answer')
   }
 
-  /** Its test has ended. */
+  /** Calls `listener` once upstream has been sent the whole request; never, where it is not asked. */
+  whenAsked(listener: () => void): void {
+    const body = this.#server?.body
+    if (!body) this.#whenAsked = listener
+    else if (body.writableFinished) listener()
+    else body.once('finish', listener)
+  }
+
+  /** Its test has ended. One whose turn has not come must not cut off those before it, unless it is told so again. */
   cutOff(): void {
-    this.fail('its test ended', { how: 'fin' })
+    if (this.#started || this.#isLate) this.fail('its test ended', { how: 'fin' })
+    else this.#isLate = true
   }
 
   /** Counts and keeps the client's body. */
@@ -173,26 +150,8 @@ export class RunningExchange {
 
   /** Ends, or stops, what a fault is about. */
   break(fault: Fault): void {
-    const { how, to, label } = fault
-    if (how === 'stall') {
-      this.note(`stalled by ${label}`)
-      this.#deaf = to
-      return
-    }
-    const cut: Cut = { how: how === 'reset' ? 'rst' : 'half' }
-    const whom = to === 'both' ? '' : ` for the ${to}`
-    if (to === 'server') this.place.spare?.('client')
-    if (to !== 'client') {
-      this.#deaf = 'server'
-      if (this.#server) this.#server.cut(cut)
-      else this.place.cutUpstream?.(cut)
-    }
-    if (to === 'server') return this.note(`${how}${whom} by ${label}`)
-    if (to === 'client' && this.#server) this.#linger(this.#server)
-    this.client.cut(cut)
-    // Its end is to be seen.
-    this.client.body.stream.resume()
-    this.#settle(`${how}${whom} by ${label}`)
+    if (this.#faults.apply(fault, this.#server)) this.#settle(faultText(fault))
+    else this.note(faultText(fault))
   }
 
   /** Tells a client that waits for it to send its body (RFC 9110 §10.1.1). */
@@ -230,20 +189,16 @@ export class RunningExchange {
   /** What `fn` resolves with; `undefined` if the exchange ends before. @throws MidwireError if it takes longer than a decision may */
   async inTime<T>({ rule }: RuleRun<RequestRule>, fn: () => Promise<T>): Promise<T | undefined> {
     const timeout = this.engine.decisionTimeout(rule)
-    const late = Promise.withResolvers<undefined>()
-    const timer = realClock.after(timeout, () => {
+    const late = (): Error | undefined => {
+      if (this.#clientEnded) return void this.fail('the client ended before the response did', { how: 'fin' })
       const text = `${rule.name ?? rule.start} did not answer within ${Math.round(timeout)} ms; its request went on`
-      late.reject(new MidwireError('MIDWIRE_RULE_FAILED', text))
-    })
-    const leave = (): void => late.resolve(undefined)
-    this.signal.addEventListener('abort', leave)
+      return new MidwireError('MIDWIRE_RULE_FAILED', text)
+    }
     this.#asking = true
     try {
-      return await Promise.race([fn(), late.promise])
+      return await inTime(fn, { timeout, signal: this.signal, late })
     } finally {
       this.#asking = false
-      realClock.cancel(timer)
-      this.signal.removeEventListener('abort', leave)
     }
   }
 
@@ -256,13 +211,13 @@ export class RunningExchange {
 
   cutServer(cut: Cut): void {
     this.#server?.cut(cut)
-    this.#lingering?.()
+    this.#faults.endLingering()
   }
 
   answerAhead(response: OwnResponse, adopt: (head: ResponseHead | undefined, body: Body | undefined) => void): void {
     if (this.#over || !this.#server) return
     this.#adopt = adopt
-    this.#linger(this.#server)
+    this.#faults.linger(this.#server)
     this.#giveOwn(this.client.version === '2' ? response : { ...response, headers: [...response.headers, 'Connection', 'close'] })
   }
 
@@ -298,6 +253,7 @@ export class RunningExchange {
       return this.fail(`the request cannot be relayed: ${messageOf(error)}`, { how: 'rst' })
     }
     this.#server = server
+    if (this.#whenAsked) this.whenAsked(this.#whenAsked)
     const { fault } = this.#detour
     const stopAt = typeof fault?.at === 'object' && 'requestBytes' in fault.at ? fault.at.requestBytes : undefined
     // A body that cannot be read any more cannot be ended, either.
@@ -316,7 +272,7 @@ export class RunningExchange {
         onEnd: () => {
           if (onChunk) this.requestEnded()
           if (stop !== undefined) this.note(`the request ended before the ${stop} bytes after which ${fault?.label} was to act`)
-          if (this.#isDeaf('server')) return
+          if (this.#faults.isDeaf('server')) return
           try {
             server.addTrailers(body.trailers())
             server.body.end()
@@ -329,7 +285,7 @@ export class RunningExchange {
   }
 
   #inform(head: ResponseHead): void {
-    if (this.#over || this.#isDeaf('client')) return
+    if (this.#over || this.#faults.isDeaf('client')) return
     if (head.status === 100 ? this.#continued : this.#detour.instead !== undefined) return
     this.client.inform(head)
   }
@@ -343,10 +299,10 @@ export class RunningExchange {
       this.#adopt = undefined
       return adopt(
         head,
-        tap(body, this.#countResponse, () => (this.#responseEnded(), this.#lingering?.())),
+        tap(body, this.#countResponse, () => (this.#responseEnded(), this.#faults.endLingering())),
       )
     }
-    if (this.#over || this.#isDeaf('client')) return this.#drainResponse(body, false)
+    if (this.#over || this.#faults.isDeaf('client')) return this.#drainResponse(body, false)
     if (fault?.at === 'beforeResponse') return this.break(fault)
     if (instead) return drain(body.stream, this.#countResponse, () => (this.#responseEnded(), this.#giveOwn(instead)))
     if (!pause && !edit) return this.#deliver(head, body)
@@ -406,12 +362,12 @@ export class RunningExchange {
   #drainResponse(body: Body, counted: boolean): void {
     drain(body.stream, counted ? undefined : this.#countResponse, () => {
       if (!counted) this.#responseEnded()
-      this.#lingering?.()
+      this.#faults.endLingering()
     })
   }
 
   #giveOwn(response: OwnResponse): void {
-    if (this.#over || this.#isDeaf('client')) return
+    if (this.#over || this.#faults.isDeaf('client')) return
     try {
       const { record, engine } = this
       let hasEnded = false
@@ -439,10 +395,6 @@ export class RunningExchange {
     this.fail(`its stream cannot go on: ${messageOf(error)}`, { how: 'rst' })
   }
 
-  #isDeaf(side: Side): boolean {
-    return this.#deaf === side || this.#deaf === 'both'
-  }
-
   #unreachable(error: unknown): void {
     if (this.#over) return
     const failure = `no upstream connection: ${String(error)}`
@@ -457,21 +409,10 @@ export class RunningExchange {
     this.fail(failure, { how: 'rst' })
   }
 
-  /** The client has been cut off; upstream may come to its end, and is ended then. */
-  #linger(server: ServerSide): void {
-    const { place, engine } = this
-    place.spare?.('server')
-    const end = engine.exchanges.linger(place.scope, () => {
-      server.cut({ how: 'fin' })
-      place.cutUpstream?.({ how: 'fin' })
-    })
-    this.#lingering = end
-  }
-
   #serverCut(cut: Cut, error: Error | undefined): void {
-    this.#lingering?.()
+    this.#faults.endLingering()
     this.#adopt?.(undefined, undefined)
-    if (this.#over || this.#deaf !== undefined) return
+    if (this.#over || this.#faults.any) return
     const failure = this.#failureOf(error)
     if (isMalformed(error)) this.note(`refused a malformed response of the server (${error.code}): ${error.message}`)
     this.#settle(failure, 'server')

@@ -18,7 +18,7 @@ const farewellTime = 500
 interface UnderWay {
   /** Ends a pause that a rule made; true if there was one. */
   resume(): boolean
-  /** Ends both sides. */
+  /** Ends both sides; where its turn has not come, only when it comes, or when this is called again. */
   cutOff(): void
 }
 
@@ -106,7 +106,11 @@ export class Exchanges {
     const released = mine.filter(([, { running }]) => running.resume()).map(([record]) => record)
     for (const [record, { running }] of mine) if (!released.includes(record)) running.cutOff()
     const isOver = (): boolean => !released.some(record => this.#underWay.has(record))
-    if (isOver()) return
+    if (!isOver()) await this.#farewell(isOver)
+    for (const [record] of mine) this.#underWay.get(record)?.running.cutOff()
+  }
+
+  async #farewell(isOver: () => boolean): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = realClock.after(farewellTime, resolve)
     const before = this.#ended
@@ -117,7 +121,6 @@ export class Exchanges {
     await promise
     this.#ended = before
     realClock.cancel(timer)
-    for (const record of released) this.#underWay.get(record)?.running.cutOff()
   }
 
   #tell(record: ExchangeRecord): void {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
 import type { Leg } from '../io/leg.ts'
@@ -9,7 +9,7 @@ const maxHeaderSize = 256 * 1024
 /** What one client connection does with the requests that come in on it. */
 export interface HttpClient {
   readonly leg: Leg
-  onRequest(request: IncomingMessage, response: ServerResponse): void
+  onRequest(request: IncomingMessage, response: ExactResponse): void
   /** The connection has left HTTP: `head` are bytes that came behind the request's head (RFC 9110 §7.8). */
   onUpgrade(request: IncomingMessage, head: Buffer): void
   onConnect(request: IncomingMessage, head: Buffer): void
@@ -19,7 +19,7 @@ export interface HttpClient {
 
 /** Node's HTTP/1 server without a listener: connections are handed to it. No timeout of its own, no header of its own. */
 export class HttpFront {
-  readonly #server: Server
+  readonly #server: Server<typeof IncomingMessage, typeof ExactResponse>
   readonly #clients = new WeakMap<Duplex, HttpClient>()
 
   constructor() {
@@ -37,7 +37,7 @@ export class HttpFront {
     this.#server.maxHeadersCount = 0
     // Half-close is the client's right (RFC 9112 §9.6): its FIN is passed on, not answered.
     Object.assign(this.#server, { httpAllowHalfOpen: true })
-    const relay = (request: IncomingMessage, response: ServerResponse): void => this.#clientOf(request.socket).onRequest(request, response)
+    const relay = (request: IncomingMessage, response: ExactResponse): void => this.#clientOf(request.socket).onRequest(request, response)
     this.#server.on('request', relay)
     // Upstream decides about `Expect`, not we.
     this.#server.on('checkContinue', relay)
@@ -54,7 +54,7 @@ export class HttpFront {
   }
 
   /** A response for a request whose connection has left HTTP, as after a refused upgrade. */
-  responseFor(request: IncomingMessage, socket: Socket): ServerResponse {
+  responseFor(request: IncomingMessage, socket: Socket): ExactResponse {
     const response = new ExactResponse(request)
     response.assignSocket(socket)
     return response

@@ -3,18 +3,20 @@ import type { Destination } from '../capture/inbound.ts'
 import type { Upstream } from '../capture/route.ts'
 import type { EngineContext } from '../engine-context.ts'
 import { isReset, type Leg } from '../io/leg.ts'
-import { tunnel } from '../io/tunnel.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
+import { connectBlindly, upgradeBlindly } from './blind-switch.ts'
 import { EarlyBytes } from './early-bytes.ts'
 import { RunningExchange } from './exchange.ts'
+import type { ExactResponse } from './exact.ts'
 import type { HttpClient } from './front.ts'
 import { Http1Client } from './http1-client.ts'
 import { Http1Upstream } from './http1-upstream.ts'
+import { Pipeline } from './pipeline.ts'
 import { type PlainAnswer, plainAnswer } from './plain-answer.ts'
 import type { Cut, UpstreamHttp } from './sides.ts'
 import type { Target } from './target.ts'
-import { askToUpgrade, isWebSocket, relayRefusal, type UpgradeAnswer, writeSwitch } from './upgrade.ts'
+import { isWebSocket, relayRefusal } from './upgrade.ts'
 import { UpstreamLink } from './upstream-link.ts'
 import { type Doorway, openWebSocket } from './web-socket.ts'
 
@@ -34,6 +36,8 @@ export interface HttpConnectionOptions {
   readonly destination: Destination
   /** Whose request is the k-th. */
   readonly scopeOf: (k: number) => Scope | undefined
+  /** True once the client is known to read nothing more, and not only to write nothing more. @default that is never known */
+  readonly hasClosed?: (() => boolean) | undefined
   /** Looks at each request first, and says why it is turned away, where the engine is the proxy that was asked. @default none is */
   readonly refuse?: (request: IncomingMessage) => PlainAnswer | undefined
   readonly locate: (scheme: 'http' | 'ws', request: IncomingMessage) => Locus
@@ -55,13 +59,10 @@ export class HttpConnection implements HttpClient, Doorway {
   readonly #upstreams = new Map<string, Promise<UpstreamLink>>()
   #link: UpstreamLink | undefined
   #count = 0
-  #active = 0
   #hasSwitched = false
-  #current: RunningExchange | undefined
+  readonly #pipeline = new Pipeline()
   /** llhttp may complain more than once. */
   #refused = false
-  /** Pipelined requests. */
-  readonly #waiting: RunningExchange[] = []
   /** Sides that are not to notice what a rule has done to the other. */
   readonly #spared = new Set<Side>()
   #http: Http1Upstream | undefined
@@ -75,7 +76,7 @@ export class HttpConnection implements HttpClient, Doorway {
     stream.on('end', () => this.#passEnd())
     stream.on('close', () => {
       if (this.#hasSwitched) return
-      for (const exchange of this.#waiting.splice(0)) exchange.abandon('the connection ended before its turn came')
+      this.#pipeline.abandonWaiting('the connection ended before its turn came')
       if (this.#spared.has('server')) return
       if (this.leg.wasReset) this.#link?.leg.reset()
       else this.#link?.destroy()
@@ -83,7 +84,7 @@ export class HttpConnection implements HttpClient, Doorway {
     engine.front.serve(this)
   }
 
-  onRequest(request: IncomingMessage, response: ServerResponse): void {
+  onRequest(request: IncomingMessage, response: ExactResponse): void {
     if (this.#turnsAway(request)) return
     const scope = this.#admit()
     if (scope === 'ended') return
@@ -92,17 +93,14 @@ export class HttpConnection implements HttpClient, Doorway {
     const exchange = new RunningExchange(this.#engine, client, {
       scope,
       target,
-      onward: { method: client.head.method, requestTarget, rawHeaders },
+      onward: { method: client.head.method, requestTarget, rawHeaders, version: client.version },
       openUpstream: () => this.#openHttp(target),
       onUnreachable: this.#options.onUnreachable,
       cutUpstream: cut => this.#cutUpstream(cut),
       spare: side => this.#spared.add(side),
       onOver: failure => this.#exchangeOver(failure),
     })
-    // HTTP/1 answers in the order of asking (RFC 9112 §9.3.2): what is pipelined has its turn when the one before it is over.
-    this.#active++
-    if (this.#active === 1) this.#begin(exchange)
-    else this.#waiting.push(exchange)
+    this.#pipeline.add(exchange)
   }
 
   onUpgrade(request: IncomingMessage, head: Buffer): void {
@@ -114,7 +112,7 @@ export class HttpConnection implements HttpClient, Doorway {
     const settled =
       scope && isWebSocket(request)
         ? openWebSocket(this.#engine, this, request, early, scope, this.#options.locate('ws', request))
-        : this.#upgradeBlindly(request, early)
+        : upgradeBlindly(this, request, early, this.#options.locate('http', request))
     settled.catch((error: unknown) => {
       this.#giveUp(error)
     })
@@ -124,26 +122,14 @@ export class HttpConnection implements HttpClient, Doorway {
     if (this.#turnsAway(request)) return
     this.#hasSwitched = true
     if (this.#options.onConnect) return this.#options.onConnect(request, head)
-    const early = new EarlyBytes(this.leg.stream, head)
-    const hasLeft = this.#followEnd(early)
-    const { target } = this.#options.locate('http', request)
-    this.openLink(target)
-      .then(async link => {
-        if (hasLeft()) return link.destroy()
-        const onward = link.request('CONNECT', request.url ?? '', request.rawHeaders)
-        const { promise, resolve, reject } = Promise.withResolvers<UpgradeAnswer>()
-        onward.on('connect', (response, _socket, rest) => resolve({ kind: 'switched', response, head: rest }))
-        onward.on('error', reject)
-        onward.end()
-        await this.#finishBlindly(request, early, link, await promise)
-      })
-      .catch((error: unknown) => this.#giveUp(error))
+    connectBlindly(this, request, head, this.#options.locate('http', request)).catch((error: unknown) => this.#giveUp(error))
   }
 
   onMalformed(error: Error): void {
     // The client's FIN has come in the middle of a request: it is passed on, and upstream says what is to become of it.
     if ('code' in error && error.code === 'HPE_INVALID_EOF_STATE') {
-      if (!this.#link) this.leg.end()
+      if (this.#link) this.#link.leg.end()
+      else this.leg.end()
       return
     }
     if (this.#refused) return
@@ -154,7 +140,7 @@ export class HttpConnection implements HttpClient, Doorway {
       const { host, port } = this.#options.destination
       const text = `refused a malformed request of the client of ${host}:${port} (${code}): ${error.message}`
       this.#engine.note(undefined, this.#options.scopeOf(this.#count), text)
-      this.#current?.abandon(`the client's request is malformed: ${error.message}`)
+      this.#pipeline.current?.abandon(`the client's request is malformed: ${error.message}`)
     }
     // What Node's own server does with what llhttp refuses; an answer that has begun is not mixed with another.
     const answering: unknown = Reflect.get(stream, '_httpMessage')
@@ -179,7 +165,7 @@ export class HttpConnection implements HttpClient, Doorway {
     this.#refused = true
     request.resume()
     // Answers keep their order: there is no place for this one.
-    if (this.#active > 0) this.leg.destroy()
+    if (!this.#pipeline.isEmpty) this.leg.destroy()
     else this.#endWith(refusal)
     return true
   }
@@ -231,17 +217,16 @@ export class HttpConnection implements HttpClient, Doorway {
     return opening
   }
 
-  #begin(exchange: RunningExchange): void {
-    this.#current = exchange
-    exchange.start()
-  }
-
   #exchangeOver(failure: string | undefined): void {
-    this.#active--
+    this.#pipeline.over()
     if (failure !== undefined) return
-    const next = this.#waiting.shift()
-    const isGone = this.#link?.leg.closed === true && !this.#spared.has('client')
-    if (!isGone || (next && this.#options.onUnreachable === 'badGateway')) return next && this.#begin(next)
+    const next = this.#pipeline.takeNext()
+    const isGone = this.#link?.isOver === true && !this.#spared.has('client')
+    if (!isGone || (next && this.#options.onUnreachable === 'badGateway')) {
+      if (next) this.#pipeline.begin(next)
+      else if (this.leg.stream.readableEnded) this.#endAfterLast()
+      return
+    }
     next?.abandon('the upstream connection ended before its turn came')
     if (this.#link) this.leg.endLike(this.#link.leg)
   }
@@ -280,25 +265,38 @@ export class HttpConnection implements HttpClient, Doorway {
     this.#link = link
     // A server that gives up on an idle client says so, with a 408 (RFC 9110 §15.5.9), say: the client is to see it.
     const pass = (bytes: Buffer): void => {
-      this.#stray(`${bytes.length} bytes, which were passed on`)
-      this.leg.stream.write(bytes)
+      this.#stray(`${bytes.length} bytes, which were ${this.#pipeline.isEmpty ? '' : 'not '}passed on`)
+      // An answer that is under way is not mixed with it.
+      if (this.#pipeline.isEmpty) this.leg.stream.write(bytes)
     }
-    if (this.#options.onUnreachable === 'reset') link.whenIdle({ onBytes: pass, onEnd: () => this.leg.end() })
+    const end = (): void => {
+      if (this.#pipeline.isEmpty) this.leg.end()
+    }
+    if (this.#options.onUnreachable === 'reset') link.whenIdle({ onBytes: pass, onEnd: end })
     else link.whenIdle({ onBytes: () => link.destroy(), onEnd: () => link.destroy() })
     link.leg.stream.on('close', () => {
       this.#upstreams.delete(origin)
       if (this.#spared.delete('client')) return
-      if (this.#hasSwitched || this.#active > 0 || this.#options.onUnreachable === 'badGateway') return
+      if (this.#hasSwitched || !this.#pipeline.isEmpty || this.#options.onUnreachable === 'badGateway') return
       this.leg.endLike(link.leg)
     })
     return link
   }
 
-  /** The client's FIN reaches upstream as its FIN (RFC 9112 §9.6): it may still want its answers. */
+  /** The client's FIN reaches upstream as its FIN, behind its last request (RFC 9112 §9.6): it may still want its answers. */
   #passEnd(): void {
     if (this.#hasSwitched) return
+    const { current, last } = this.#pipeline
+    if (last && !last.over) last.whenAsked(() => this.#link?.leg.end())
+    else this.#endAfterLast()
+    current?.clientEnded(this.#options.hasClosed?.() ?? false)
+  }
+
+  /** The client will ask for nothing more, and has got all its answers. */
+  #endAfterLast(): void {
     this.#link?.leg.end()
-    this.#current?.clientLeft()
+    // Somebody else's connection ends as they like; ours is ours to end.
+    if (!this.#link || this.#options.onUnreachable === 'badGateway') this.leg.end()
   }
 
   /** Upstream cannot be reached, after the client was accepted: a reset tells it so, or an answer if it asked a proxy. */
@@ -308,39 +306,6 @@ export class HttpConnection implements HttpClient, Doorway {
       this.#endWith({ status: 502, text: `Midwire could not reach the upstream server: ${String(error)}` })
     } else this.leg.reset()
     this.#link?.destroy()
-  }
-
-  /** An upgrade that is no WebSocket, or nobody's: relayed as it is, and tunnelled if upstream agrees. */
-  async #upgradeBlindly(request: IncomingMessage, early: EarlyBytes): Promise<void> {
-    const hasLeft = this.#followEnd(early)
-    const locus = this.#options.locate('http', request)
-    const link = await this.openLink(locus.target)
-    if (hasLeft()) return link.destroy()
-    await this.#finishBlindly(request, early, link, await askToUpgrade(request, locus.requestTarget, locus.headers, link))
-  }
-
-  /** While upstream is asked, a client that leaves takes its upstream leg with it; tells whether it has left. */
-  #followEnd(early: EarlyBytes): () => boolean {
-    let left = false
-    early.onEnd(() => {
-      left = true
-      if (this.leg.wasReset) this.#link?.leg.reset()
-      this.leg.end()
-      this.#link?.destroy()
-    })
-    return () => left
-  }
-
-  async #finishBlindly(request: IncomingMessage, early: EarlyBytes, link: UpstreamLink, answer: UpgradeAnswer): Promise<void> {
-    if (answer.kind === 'failed') return this.leg.endLike(link.leg)
-    const { response } = answer
-    if (answer.kind === 'refused' || (request.method === 'CONNECT' && response.statusCode !== 200))
-      return this.relayRefusal(request, early, response)
-    writeSwitch(this.leg, response, response.rawHeaders)
-    if (answer.head.length > 0) link.leg.stream.unshift(answer.head)
-    const head = early.take()
-    if (head.length > 0) this.leg.stream.unshift(head)
-    tunnel(this.leg, link.leg)
   }
 
   async relayRefusal(request: IncomingMessage, early: EarlyBytes, answer: IncomingMessage): Promise<void> {

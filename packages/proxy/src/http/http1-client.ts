@@ -1,7 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Writable } from 'node:stream'
 import type { Leg } from '../io/leg.ts'
 import type { Road } from '../io/road.ts'
+import { type ExactResponse, versionOf } from './exact.ts'
 import { addTrailers, corkBriefly, writeRaw } from './outgoing.ts'
 import { headerLines } from './raw-headers.ts'
 import type { Body, ClientSide, Cut, RequestHead, ResponseHead } from './sides.ts'
@@ -11,12 +12,13 @@ export class Http1Client implements ClientSide {
   readonly version: '1.0' | '1.1'
   readonly head: RequestHead
   readonly body: Body
-  readonly #response: ServerResponse
+  readonly #response: ExactResponse
   readonly #leg: Leg
 
-  constructor(request: IncomingMessage, response: ServerResponse, leg: Leg) {
-    this.version = request.httpVersion === '1.0' ? '1.0' : '1.1'
-    this.head = { method: request.method ?? 'GET', requestTarget: request.url ?? '', rawHeaders: request.rawHeaders }
+  constructor(request: IncomingMessage, response: ExactResponse, leg: Leg) {
+    this.version = versionOf(request.httpVersion)
+    const { method = 'GET', url: requestTarget = '', rawHeaders } = request
+    this.head = { method, requestTarget, rawHeaders, version: this.version }
     this.body = { stream: request, trailers: () => request.rawTrailers }
     this.#response = response
     this.#leg = leg
@@ -29,14 +31,15 @@ export class Http1Client implements ClientSide {
     return this.#leg.road
   }
 
-  inform({ status, statusText, rawHeaders }: ResponseHead): void {
+  inform({ version = '1.1', status, statusText, rawHeaders }: ResponseHead): void {
     if (this.#response.headersSent) return
-    writeRaw(this.#response, `HTTP/1.1 ${status} ${statusText}\r\n${headerLines(rawHeaders)}\r\n`)
+    writeRaw(this.#response, `HTTP/${version} ${status} ${statusText}\r\n${headerLines(rawHeaders)}\r\n`)
   }
 
-  respond({ status, statusText, rawHeaders }: ResponseHead, last = false): Writable {
+  respond({ version = '1.1', status, statusText, rawHeaders }: ResponseHead, last = false): Writable {
     const response = this.#response
     response.sendDate = false
+    response.version = version
     if (last) response.shouldKeepAlive = false
     // Whether the connection goes on is for the two heads to say (RFC 9112 §9.3). Node ends it also after a 100 that it has not written
     // itself, and after a response without content that speaks of chunks.

@@ -1,5 +1,6 @@
 import type { ClientRequest } from 'node:http'
 import type { Writable } from 'node:stream'
+import { versionOf } from './exact.ts'
 import { flush } from './http1-client.ts'
 import { addTrailers, corkBriefly } from './outgoing.ts'
 import type { Cut, RequestHead, ServerListener, ServerSide, UpstreamHttp } from './sides.ts'
@@ -16,8 +17,8 @@ export class Http1Upstream implements UpstreamHttp {
     this.#onStray = onStray
   }
 
-  request({ method, requestTarget, rawHeaders }: RequestHead, listener: ServerListener): ServerSide {
-    const request = this.link.request(method, requestTarget, rawHeaders)
+  request({ method, requestTarget, rawHeaders, version }: RequestHead, listener: ServerListener): ServerSide {
+    const request = this.link.request(method, requestTarget, rawHeaders, version)
     const side = new Http1Request(this.link, request, listener)
     request.on('close', () => {
       if (side.answered && wasDropped(request, this.link)) this.#onStray()
@@ -50,8 +51,8 @@ class Http1Request implements ServerSide {
     corkBriefly(link.leg.stream, () => {
       if (Reflect.get(request, '_headerSent') !== true && !request.destroyed) request.flushHeaders()
     })
-    request.on('information', ({ statusCode: status, statusMessage: statusText, rawHeaders }) => {
-      if (!this.#over && !this.#hasHead) listener.inform({ status, statusText, rawHeaders })
+    request.on('information', ({ statusCode: status, statusMessage: statusText, rawHeaders, httpVersion }) => {
+      if (!this.#over && !this.#hasHead) listener.inform({ status, statusText, rawHeaders, version: versionOf(httpVersion) })
     })
     request.on('response', response => {
       if (this.#over) return void response.on('error', () => {}).resume()
@@ -64,7 +65,8 @@ class Http1Request implements ServerSide {
         if (!request.writableFinished) this.#goOnDraining()
       })
       const { statusCode: status = 0, statusMessage: statusText = '', rawHeaders } = response
-      listener.respond({ status, statusText, rawHeaders }, { stream: response, trailers: () => response.rawTrailers })
+      const version = versionOf(response.httpVersion)
+      listener.respond({ status, statusText, rawHeaders, version }, { stream: response, trailers: () => response.rawTrailers })
     })
     request.on('error', error => this.#end(error))
     request.on('close', () => {

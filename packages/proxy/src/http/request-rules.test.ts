@@ -332,6 +332,26 @@ describe('patchResponse', () => {
     expect(exchanges(proxy)[0]).toMatchObject({ response: { text: 'hello' }, delivered: { text: 'hello!' } })
   })
 
+  test('a server that ends behind its response does not end the client before it has that', async () => {
+    const { client, server, proxy, connect } = await wire()
+    const seen = Promise.withResolvers<void>()
+    const goOn = Promise.withResolvers<void>()
+    rule(proxy, { kind: 'patchResponse', fn: response => (seen.resolve(), goOn.promise.then(() => void (response.text = 'edited'))) })
+    client.socket.write(head('GET', '/'))
+    const upstream = await server.accepted()
+    await upstream.takeThrough('\r\n\r\n')
+    upstream.socket.write(ok)
+    await seen.promise
+    upstream.socket.end()
+    // What is sent later on another connection is read later.
+    const other = await connect()
+    other.socket.write('nonsense\r\n\r\n')
+    await other.ended()
+    goOn.resolve()
+    expect(await client.ended()).toBe('fin')
+    expect(client.text).toBe('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nedited')
+  })
+
   test('one that changes nothing leaves every byte, chunks and trailers included', async () => {
     const { client, server, proxy } = await wire()
     rule(proxy, { kind: 'patchResponse', fn: response => void response.text })
@@ -380,17 +400,37 @@ describe('hold and delay', () => {
     await ended
   })
 
-  test('a client that gives up while it is held is held no more', async () => {
+  test('a client that resets while it is held is held no more', async () => {
     const { client, proxy } = await wire()
     const run = rule(proxy, { kind: 'hold', at: 'request' })
     client.socket.write(head('GET', '/'))
     await journalled(proxy, () => run.heldExchanges[0])
     const letGo = new Promise<void>(resolve => run.onChange(resolve))
-    client.socket.destroy()
+    client.socket.resetAndDestroy()
     await letGo
     expect(run.heldExchanges).toEqual([])
     expect(exchanges(proxy)[0]?.failure).toContain('the client ended')
   })
+
+  test.each(['request', 'response'] as const)(
+    'the end of its scope lets a held %s go, and then ends what is pipelined behind it',
+    async at => {
+      const { client, server, proxy } = await wire()
+      const run = rule(proxy, { kind: 'hold', at })
+      client.socket.write(head('GET', '/1') + head('GET', '/2'))
+      const answered = server.accepted().then(async upstream => {
+        await upstream.untilText('\r\n\r\n')
+        upstream.socket.write(ok)
+        return upstream
+      })
+      await journalled(proxy, () => run.heldExchanges[0] && exchanges(proxy)[1])
+      await proxy.endScope(proxy.root)
+      expect(await client.ended()).toBe('fin')
+      expect(client.text).toBe(ok)
+      expect((await answered).text).not.toContain('/2')
+      expect(exchanges(proxy).map(({ failure }) => failure)).toEqual([undefined, 'its test ended'])
+    },
+  )
 
   test.each(['request', 'response'] as const)('a delayed %s goes on by itself', async at => {
     const { client, server, proxy } = await wire()

@@ -4,9 +4,10 @@ import type { EditableRequest, EditableResponse, RequestFacts, RequestRule } fro
 import type { RuleRun } from '../rule/rule-run.ts'
 import { askHandler } from './ask-handler.ts'
 import type { Part } from './declared-streams.ts'
+import type { Detour, Source } from './detour.ts'
 import { editRequest, editResponse } from './edited-message.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
-import type { Detour, RunningExchange, Source } from './exchange.ts'
+import type { RunningExchange } from './exchange.ts'
 import { hasMember } from './raw-headers.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { RequestMatter } from './request-matter.ts'
@@ -157,7 +158,8 @@ class RequestRules {
     try {
       return (await exchange.inTime(run, () => this.#inScope(edit))) ?? asIs
     } catch (error) {
-      exchange.ruleFailed(run, error, `${nameOf(run)} could not change it, and it passed as it was: ${messageOf(error)}`)
+      if (!exchange.over)
+        exchange.ruleFailed(run, error, `${nameOf(run)} could not change it, and it passed as it was: ${messageOf(error)}`)
       return asIs
     }
   }

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Road } from '../io/road.ts'
+import type { HttpVersion } from './exact.ts'
 
 // One exchange as the pipeline sees it, whatever version of HTTP carries it. Heads are flat header arrays, as they came; bodies are
 // content without framing; trailers are known once a body has ended.
@@ -14,6 +15,8 @@ export interface RequestHead {
   readonly pseudoHeaders?: readonly string[]
   /** HTTP/2: nothing followed the head, not even an empty body (RFC 9113 §8.1). */
   readonly endsStream?: boolean
+  /** Of its first line, in HTTP/1. @default '1.1' */
+  readonly version?: HttpVersion | undefined
 }
 
 export interface ResponseHead {
@@ -23,6 +26,8 @@ export interface ResponseHead {
   readonly rawHeaders: readonly string[]
   /** HTTP/2: nothing followed the head, not even an empty body (RFC 9113 §8.1). */
   readonly endsStream?: boolean
+  /** Of its first line, in HTTP/1. @default '1.1' */
+  readonly version?: HttpVersion | undefined
 }
 
 /** A body with what comes behind it. `stream` errors, if it does, only together with a cut of its side. */

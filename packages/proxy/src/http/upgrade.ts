@@ -1,5 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Leg } from '../io/leg.ts'
+import { type ExactResponse, versionOf } from './exact.ts'
 import { addTrailers } from './outgoing.ts'
 import { headerLines } from './raw-headers.ts'
 import type { UpstreamLink } from './upstream-link.ts'
@@ -21,7 +22,7 @@ export function askToUpgrade(
   link: UpstreamLink,
 ): Promise<UpgradeAnswer> {
   return new Promise(resolve => {
-    const onward = link.request(request.method ?? 'GET', target, headers)
+    const onward = link.request(request.method ?? 'GET', target, headers, versionOf(request.httpVersion))
     onward.on('upgrade', (response, _socket, head) => resolve({ kind: 'switched', response, head }))
     onward.on('response', response => resolve({ kind: 'refused', response }))
     onward.on('error', error => resolve({ kind: 'failed', error }))
@@ -36,12 +37,13 @@ export function writeSwitch(client: Leg, response: IncomingMessage, rawHeaders: 
 }
 
 /** Relays the ordinary response to an upgrade request, and then ends the connection if either side said so. */
-export function relayRefusal(answer: IncomingMessage, response: ServerResponse): Promise<void> {
+export function relayRefusal(answer: IncomingMessage, response: ExactResponse): Promise<void> {
   return new Promise(resolve => {
     response.on('close', resolve)
     response.on('finish', resolve)
     answer.on('error', () => response.destroy())
     response.sendDate = false
+    response.version = versionOf(answer.httpVersion)
     response.writeHead(answer.statusCode ?? 0, answer.statusMessage ?? '', answer.rawHeaders)
     response.flushHeaders()
     answer.pipe(response, { end: false })

@@ -1,7 +1,7 @@
 import { Agent, type ClientRequest, type RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Leg } from '../io/leg.ts'
-import { ExactRequest } from './exact.ts'
+import { ExactRequest, ExactRequest10, type HttpVersion } from './exact.ts'
 
 // A proxy must not be stricter than the two ends: they have limits of their own.
 const maxHeaderSize = 256 * 1024
@@ -24,7 +24,7 @@ export class UpstreamLink {
   }
 
   /** Sends the head exactly as given: method, target, names and values in turn. */
-  request(method: string, target: string, rawHeaders: readonly string[]): ClientRequest {
+  request(method: string, target: string, rawHeaders: readonly string[], version: HttpVersion = '1.1'): ClientRequest {
     const options: RequestOptions = {
       agent: this.#lender,
       method,
@@ -34,7 +34,7 @@ export class UpstreamLink {
       maxHeaderSize,
       joinDuplicateHeaders: false,
     }
-    const request = new ExactRequest(options)
+    const request = version === '1.0' ? new ExactRequest10(options) : new ExactRequest(options)
     // Node would leave out what is more than 2000 lines of a response, and say nothing.
     request.maxHeadersCount = 0
     return request
@@ -43,6 +43,11 @@ export class UpstreamLink {
   /** Listens between requests, from now on. */
   whenIdle(listener: IdleListener): void {
     this.#lender.whenIdle(listener)
+  }
+
+  /** True once nothing more can come on it. */
+  get isOver(): boolean {
+    return this.leg.closed || this.leg.stream.readableEnded
   }
 
   destroy(): void {
