@@ -61,7 +61,7 @@ export interface Connection {
   sendPing(options?: { readonly to?: Side; readonly payload?: Uint8Array | string }): void
   /**
    * Resolves when the receiver has taken everything that was written to it until now: a ping behind it all, whose pong is swallowed.
-   * What is held keeps it waiting. A client for which a ping is activity sees activity. @throws MidwireError if the connection ends first
+   * What is held keeps it waiting. A client for which a ping is activity sees activity. @throws MidwireError if the connection ends first, and on a stream over HTTP, where nobody answers
    */
   flushed(options?: { readonly to?: Side }): Promise<void>
   /** Writes a close frame (RFC 6455 §5.5.1); the reply is swallowed. @throws MidwireError on a code that must not be sent, or a reason over 123 bytes. */

@@ -24,6 +24,7 @@ import { authority as authorityOf } from './http/target.ts'
 import { type Clock, startClock } from './io/clock.ts'
 import { startTestClock } from './io/test-clock.ts'
 import { Connections } from './io/connections.ts'
+import { farewell } from './io/farewell.ts'
 import { takeIn } from './io/intake.ts'
 import type { Leg } from './io/leg.ts'
 import { Network } from './io/network.ts'
@@ -259,6 +260,8 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     this.#isSeedUsed = isSeedUsed
     scope.end()
     this.#parked.endAll(inScope)
+    // Closed as WebSockets are, what streams have said is to be heard to its end.
+    if (this.streams) await farewell(this.streams.finished(inScope))
     await this.exchanges.endAll(inScope)
     await closed
     this.rules.endScope(scope)

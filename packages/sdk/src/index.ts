@@ -15,6 +15,7 @@ export type {
   Decoded,
   DecodedMessage,
   Encoded,
+  EnvOptions,
   Envelope,
   Exchange,
   ExchangeResponse,
@@ -105,7 +106,7 @@ export type { InterceptionOptions } from './settings.ts'
 export type { Closing } from './sought.ts'
 export { shrink } from './shrink.ts'
 export type { Shrunk, ShrinkOptions } from './shrink.ts'
-export { callSite, countAsOwn, placedAt, readCallSite, showLine } from './source-line.ts'
+export { calledFrom, callSite, countAsOwn, placedAt, readCallSite, showLine } from './source-line.ts'
 export type { CallSite } from './source-line.ts'
 export { startInterceptionProxy, withInterceptionProxy } from './start.ts'
 export type { StartedProxy } from './start.ts'

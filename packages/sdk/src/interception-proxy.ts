@@ -1,4 +1,4 @@
-import type { Connection, Exchange, Journal, ProxyEngine, TrafficEvent } from '@midwire/proxy'
+import type { Connection, EnvOptions, Exchange, Journal, ProxyEngine, TrafficEvent } from '@midwire/proxy'
 import { callerError } from './bad-input.ts'
 import { browserContextOptions, browserLaunchOptions } from './browser-options.ts'
 import type { BrowserContextOptions, BrowserLaunchOptions } from './browser-options.ts'
@@ -106,6 +106,15 @@ export class InterceptionProxy<T = Uint8Array> extends NetworkWords<T> {
   urlFor(url: string | URL): string {
     const { scope } = this.desk.state()
     return this.desk.engine().urlFor(String(url), scope)
+  }
+
+  /**
+   * Variables for the environment of a child process, whose traffic then belongs to this test: `spawn(command, { env: { ...process.env,
+   * ...proxy.env() } })`. The files that they name are there as long as the proxy. @throws MidwireError on an option that cannot be meant
+   */
+  env(options?: EnvOptions): Record<string, string> {
+    const { scope } = this.desk.state()
+    return this.desk.engine().env(scope, options)
   }
 
   /** The CA certificate, in PEM, for clients outside this process. */

@@ -55,6 +55,30 @@ export class MessageRuleBuilder<T> extends RuleBuilder<MessageRuleBuilder<T>, T>
     return new MessageRuleHandle<T>(this.desk, rule, then, this.draft.until)
   }
 
+  /** The message passes, and then both legs end with FIN and no close frame: `observe(() => {}).thenTerminate()`. */
+  thenTerminate(): MessageRuleHandle<T> {
+    return this.observe(nothing).thenTerminate()
+  }
+
+  /**
+   * The message passes, and then both legs are closed with a close frame (RFC 6455 §5.5.1): `observe(() => {}).thenClose(code, reason)`.
+   *
+   * @throws MidwireError on a code that must not be sent, or a reason over 123 bytes
+   */
+  thenClose(code?: number, reason?: string): MessageRuleHandle<T> {
+    return this.observe(nothing).thenClose(code, reason)
+  }
+
+  /** The message passes, and `value` goes to the client with nothing in between: `observe(() => {}).thenSendToClient(value)`. */
+  thenSendToClient(value: T): MessageRuleHandle<T> {
+    return this.observe(nothing).thenSendToClient(value)
+  }
+
+  /** The message passes, and `value` goes to the server with nothing in between: `observe(() => {}).thenSendToServer(value)`. */
+  thenSendToServer(value: T): MessageRuleHandle<T> {
+    return this.observe(nothing).thenSendToServer(value)
+  }
+
   /** The receiver never gets it. */
   drop(): MessageRuleHandle<T> {
     return this.#register({ kind: 'drop' })
@@ -184,6 +208,8 @@ export class MessageRuleBuilder<T> extends RuleBuilder<MessageRuleBuilder<T>, T>
     })
   }
 }
+
+function nothing(): void {}
 
 const corruptions: readonly Corruption[] = ['payload', 'utf8', 'opcode', 'rsv', 'control', 'truncate']
 

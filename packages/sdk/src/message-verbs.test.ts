@@ -35,6 +35,30 @@ function echoOf(number: number): (note: Note, message: Message<Note>) => boolean
   return ({ n }, { from }) => n === number && from === 'server'
 }
 
+describe('a follow-up without a verb', () => {
+  test('lets the message pass, and follows it', () =>
+    passes(async client => {
+      const echo = bed.proxy.onServerMessage({ n: 1 }).once().thenSendToClient({ n: 10 })
+      bed.proxy.onClientMessage({ n: 1 }).once().thenSendToServer({ n: 11 })
+      send(client, 1, 1)
+      expect(await client.gets(4)).toEqual([{ n: 1 }, { n: 10 }, { n: 11 }, { n: 1 }])
+      expect(echo.hits).toBe(1)
+    }))
+
+  test('closes, or ends, the connection behind the message', () =>
+    passes(async client => {
+      bed.proxy.onServerMessage({ n: 1 }).thenClose(4000, 'enough')
+      send(client, 1)
+      expect(await client.closed).toEqual({ code: 4000, reason: 'enough' })
+      expect(client.received).toEqual([{ n: 1 }])
+      bed.proxy.onServerMessage({ n: 2 }).thenTerminate()
+      const other = await TestClient.open(url)
+      send(other, 2)
+      expect(await other.closed).toEqual({ code: 1006, reason: '' })
+      expect(other.received).toEqual([{ n: 2 }])
+    }))
+})
+
 describe('reply', () => {
   test("answers in the receiver's stead", () =>
     passes(async client => {

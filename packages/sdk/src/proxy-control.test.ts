@@ -1,9 +1,10 @@
+import { Agent, get } from 'node:https'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { json } from './codec/json.ts'
 import { ProxyControl } from './proxy-control.ts'
 import type { InterceptionOptions } from './settings.ts'
 import { TestClient } from './testing/scripted-server.ts'
-import { startTestBed, url } from './testing/test-bed.ts'
+import { host, startTestBed, url } from './testing/test-bed.ts'
 import type { TestBed } from './testing/test-bed.ts'
 
 interface Note {
@@ -38,6 +39,25 @@ describe('a rule of a test that never acted', () => {
       /^onServerMessage \(proxy-control\.test\.ts:\d+\): the rule onServerMessage\(\{ n: 1 \}\)\.drop\(\) never matched; remove it, or say optional\(\)$/,
     )
     expect(errors[0]?.stack?.split('\n')[1]).toContain('proxy-control.test.ts')
+  })
+
+  test('says why, where clients went over connections that were open already', async () => {
+    const { errors } = await bed.run('a test', async () => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+      const ask = (path: string): Promise<void> =>
+        new Promise((resolve, reject) => {
+          get({ host, path, agent }, response => response.resume().on('end', resolve)).on('error', reject)
+        })
+      await ask('/first')
+      bed.proxy.onConnect({ host }).refuse()
+      await ask('/second')
+      agent.destroy()
+    })
+    expect(messages(errors)).toEqual([
+      expect.stringMatching(
+        /onConnect\(\{ host: ".*" \}\)\.refuse\(\) never matched: GET https:\/\/.*\/second went over a connection that was open before; let/,
+      ),
+    ])
   })
 
   test('is reported as shadowed where a newer rule decided', async () => {
@@ -307,6 +327,39 @@ describe('two tests at once', () => {
           expect.stringMatching(/^connection 1 belongs to "a block", and two tests .*"the first".*"the second"/),
           expect.stringMatching(/^connection 1 belongs to "a block", and two tests .*"the first".*"the second"/),
         ])
+      },
+      { kind: 'block' },
+    )
+  })
+
+  test('are told nothing else: that one of them never acted has its reason there', async () => {
+    await bed.run(
+      'a block',
+      async block => {
+        const client = await TestClient.open(url)
+        const isDone = Promise.withResolvers<void>()
+        const [one, two] = await Promise.all([
+          bed.run(
+            'the first',
+            async () => {
+              const rule = bed.proxy.onClientMessage({ n: 1 }).drop()
+              client.send({ n: 1 })
+              await rule.waitForHit()
+              isDone.resolve()
+            },
+            { parent: block },
+          ),
+          bed.run(
+            'the second',
+            async () => {
+              bed.proxy.onClientMessage({ n: 2 }).drop()
+              await isDone.promise
+            },
+            { parent: block },
+          ),
+        ])
+        expect([one.errors.length, two.errors.length]).toEqual([1, 1])
+        expect(messages(two.errors)).toEqual([expect.stringContaining('connection 1 belongs to "a block"')])
       },
       { kind: 'block' },
     )

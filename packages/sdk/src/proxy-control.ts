@@ -243,7 +243,7 @@ export class ProxyControl<T = Uint8Array> {
       startedAfter: startedAfter ?? this.engine().journal.mark(),
       startedAt: startedAfter === undefined ? this.engine().now() : 0,
       runs: [],
-      owed: new Set(),
+      owed: new Map(),
       lineages: [],
       seedKey: this.#seedKey(scope),
       chaos: [],

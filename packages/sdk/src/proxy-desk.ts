@@ -30,7 +30,7 @@ export function ruleDesk(desk: ProxyDesk, client: ClientView | undefined): RuleD
       const state = desk.stateOf(rule.scope)
       state.runs.push(run)
       const isOwed = state.kind === 'test' && !rule.optional && rule.action.kind !== 'observe' && !desk.inHook(rule.scope)
-      if (isOwed) state.owed.add(run)
+      if (isOwed) state.owed.set(run, desk.engine().journal.mark())
       return run
     },
     messageMatch(input) {

@@ -67,6 +67,7 @@ describe('a wait for a request', () => {
     })
     expect(
       thrown.message
+        .replace(/^ +\+\d+ ms/gm, '    +N ms')
         .replace(/\d+ ms/g, 'N ms')
         .replace(/:\d+/g, ':L')
         .split('\n'),

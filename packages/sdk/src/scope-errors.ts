@@ -20,8 +20,9 @@ export function scopeErrors({ state, engine, unusedRules, leaks, warn }: Reckoni
   readonly before: Error[]
   readonly after: () => Error[]
 } {
-  const unused = [...state.owed].filter(run => run.acted === 0)
-  if (unusedRules === 'warn') for (const run of unused) warn(unusedText(run, engine))
+  // Why a contested one did not act is told already.
+  const unused = [...state.owed].filter(([run]) => run.acted === 0 && !run.contested)
+  if (unusedRules === 'warn') for (const one of unused) warn(unusedText(one, engine))
   const open =
     leaks === 'fail'
       ? engine.connections.filter(({ scope, state: now }) => scope === state.scope && (now === 'open' || now === 'opening'))
@@ -29,7 +30,7 @@ export function scopeErrors({ state, engine, unusedRules, leaks, warn }: Reckoni
   const before = [
     ...state.lineages.filter(({ used }) => !used).map(({ start, at }) => unfinishedBuilder(start, at)),
     ...[...state.waits].map(unawaited),
-    ...(unusedRules === 'fail' ? unused.map(run => unusedRule(run, engine)) : []),
+    ...(unusedRules === 'fail' ? unused.map(one => unusedRule(one, engine)) : []),
     ...open.map(
       ({ id, url }) =>
         new MidwireError('MIDWIRE_LEAK', `connection ${id} (${url}) was still open when its test ended; close its client in the test`),
@@ -41,6 +42,9 @@ export function scopeErrors({ state, engine, unusedRules, leaks, warn }: Reckoni
   }
 }
 
+/** A rule that never acted, and the place in the journal at which it was declared. */
+type Unused = readonly [run: RuleRun, declaredAfter: number]
+
 function unfinishedBuilder(start: string, at: SourceLine): Error {
   const text = `${start}(…) at ${showLine(at)} has no verb, so it is no rule; end it with drop(), hold(), observe() or the like`
   return atLine(new MidwireError('MIDWIRE_BAD_USE', text), at)
@@ -50,18 +54,36 @@ function unawaited({ what, at }: PendingWait): Error {
   return atLine(new MidwireError('MIDWIRE_BAD_USE', `${what} at ${showLine(at)} was still waiting when its test ended; await it`), at)
 }
 
-function unusedRule(run: RuleRun, engine: ProxyEngine): Error {
-  return atLine(new UnusedRule(unusedText(run, engine)), run.rule.at)
+function unusedRule(unused: Unused, engine: ProxyEngine): Error {
+  const [{ rule }] = unused
+  return atLine(new UnusedRule(unusedText(unused, engine)), rule.at)
 }
 
-function unusedText(run: RuleRun, engine: ProxyEngine): string {
+function unusedText([run, declaredAfter]: Unused, engine: ProxyEngine): string {
   const { rule, matched } = run
   const what = `${ruleLabel(rule)}: the rule ${rule.start}(${rule.match.text === 'any' ? '' : rule.match.text}).${verbOf(rule)}()`
   const hint = 'remove it, or say optional()'
-  if (matched === 0) return `${what} never matched; ${hint}`
+  if (matched === 0) return `${what} never matched${wasPooled(run, declaredAfter, engine) ?? `; ${hint}`}`
   const shadow = shadowOf(run, engine)
   if (shadow !== undefined) return `${what} matched ${times(matched)} but was shadowed by ${shadow}, which was asked first and decided`
   return `${what} matched ${times(matched)} but never acted${limits(rule)}; ${hint}`
+}
+
+/** Why a rule on connects met none, where clients had connections to that host already. */
+function wasPooled({ rule }: RuleRun, declaredAfter: number, engine: ProxyEngine): string | undefined {
+  if (rule.on !== 'connect') return undefined
+  for (const event of engine.journal.read({ scope: rule.scope, after: declaredAfter })) {
+    if (event.kind !== 'request') continue
+    const { host, port, method, url } = event.exchange
+    const target = { host, port }
+    try {
+      if (!rule.match.test(target, target)) continue
+    } catch {
+      return undefined
+    }
+    return `: ${method} ${url} went over a connection that was open before; let the client open another, or use onRequest().reset()`
+  }
+  return undefined
 }
 
 /** The word that the test used. */

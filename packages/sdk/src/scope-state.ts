@@ -23,8 +23,8 @@ export interface ScopeState {
   /** ms since the proxy started, when it began. */
   readonly startedAt: number
   readonly runs: RuleRun[]
-  /** Those of `runs` that must act. */
-  readonly owed: Set<RuleRun>
+  /** Those of `runs` that must act, with the place in the journal at which they were declared. */
+  readonly owed: Map<RuleRun, number>
   readonly lineages: Lineage[]
   /** Tells its chance from that of other tests: names of the scopes around it, and how often they were opened before. */
   readonly seedKey: string

@@ -20,8 +20,22 @@ export function countAsOwn(folder: string): void {
   ownFolders.add(folder)
 }
 
+let told: CallSite | undefined
+
+/** Calls `fn` as if from there: for callers that the stack of this process does not show, such as a page. */
+export function calledFrom<R>(site: CallSite, fn: () => R): R {
+  const before = told
+  told = site
+  try {
+    return fn()
+  } finally {
+    told = before
+  }
+}
+
 /** The nearest caller outside of Midwire's own packages; test files beside Midwire's sources count as callers. */
 export function callSite(): CallSite {
+  if (told) return told
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 60
   const stack = new Error('call site').stack ?? ''

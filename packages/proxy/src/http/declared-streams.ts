@@ -38,6 +38,8 @@ export interface ExchangeControl {
 
 /** Which exchanges carry messages: asked after the rules, for each exchange of a scope that goes on to upstream. */
 export interface DeclaredStreams {
+  /** Resolves when the responses have been written whose streams came to their end in these scopes. */
+  finished(inScope: (scope: Scope) => boolean): Promise<void>
   /** `head` is what upstream is to get; `undefined`: the exchange is relayed as it is. */
   of(scope: Scope, exchange: Exchange, target: Target, head: RequestHead, control: ExchangeControl): DeclaredStream | undefined
 }

@@ -2,13 +2,10 @@ import type { Transport } from '../connection.ts'
 import type { Target } from '../http/target.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { Scope } from '../scope.ts'
-import { realClock } from './clock.ts'
 import type { Clock } from './clock.ts'
+import { farewell } from './farewell.ts'
 import { WireConnection } from './wire-connection.ts'
 import type { RequestHeaders } from './wire-connection.ts'
-
-/** ms that a peer gets to answer the 1001 of an ended scope before its connection is ended anyway. */
-const farewellTime = 500
 
 /** Every WebSocket of the proxy, in the order of their handshakes. */
 export class Connections {
@@ -60,11 +57,8 @@ export class Connections {
       // Nobody is left to answer a handshake that is still under way.
       else if (connection.state === 'opening') connection.destroy()
     }
-    const { promise: late, resolve } = Promise.withResolvers<void>()
-    const timer = realClock.after(farewellTime, resolve)
     const closed = Promise.all(ending.map(connection => connection.closed)).then(() => {})
-    await Promise.race([late, closed])
-    realClock.cancel(timer)
+    await farewell(closed)
     for (const connection of ending) if (connection.state !== 'closed') connection.destroy()
     await closed
   }

@@ -5,7 +5,8 @@ import { isHost, showHosts } from '../fault/host-match.ts'
 import type { NetworkConditions, NetworkHandle, Outage, OutageOptions } from '../fault/network-conditions.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
-import { type Clock, realClock } from './clock.ts'
+import type { Clock } from './clock.ts'
+import { farewell } from './farewell.ts'
 import { Leg } from './leg.ts'
 import { LiveCondition } from './live-condition.ts'
 import { LiveOutage } from './live-outage.ts'
@@ -13,9 +14,6 @@ import { Road, type RoadFacts } from './road.ts'
 import { ReachableStream } from './reachable-stream.ts'
 
 const sides = ['client', 'server'] as const
-
-/** ms that peers get to take what waited, when the scope of a condition ends. */
-const farewellTime = 500
 
 export interface NetworkOptions {
   readonly clock: Clock
@@ -166,7 +164,7 @@ export class Network {
     }
     for (const live of ending) live.end()
     if (involved.length === 0) return undefined
-    return bounded(involved.flatMap(road => road.legs.flatMap(({ leg }) => leg.top.link?.flushed() ?? [])))
+    return farewell(Promise.all(involved.flatMap(road => road.legs.flatMap(({ leg }) => leg.top.link?.flushed() ?? []))))
   }
 
   #noteLoss(road: Road, host: string): void {
@@ -212,13 +210,6 @@ export class Network {
   #forget(road: Road): void {
     if (road.isOver) this.#roads.delete(road)
   }
-}
-
-async function bounded(all: readonly Promise<void>[]): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>()
-  const timer = realClock.after(farewellTime, resolve)
-  await Promise.race([late, Promise.all(all)])
-  realClock.cancel(timer)
 }
 
 /** The same leg, with its bytes passing through JavaScript. */

@@ -206,7 +206,14 @@ export class WireConnection implements Connection {
   }
 
   async flushed({ to = 'client' }: { readonly to?: Side } = {}): Promise<void> {
-    await this.#running('flushed').fence(to)
+    const pump = this.#running('flushed')
+    if (this.transport !== 'websocket') {
+      throw new MidwireError(
+        'MIDWIRE_BAD_USE',
+        `flushed() on connection ${this.id} (${this.url}): HTTP does not tell when a body has been read; wait for what its reader does next`,
+      )
+    }
+    await pump.fence(to)
   }
 
   close(code?: number, reason = '', { to = 'both' }: { readonly to?: Side | 'both' } = {}): void {

@@ -25,6 +25,7 @@ export function rivalOf<R extends Rule>(run: RuleRun<R>, runs: readonly RuleRun<
 export function rivalry<R extends Rule>(run: RuleRun<R>, rival: RuleRun<R>, { scope, name, kind }: Bone): MidwireError | undefined {
   if (told.get(run)?.has(rival) || told.get(rival)?.has(run)) return undefined
   told.set(run, (told.get(run) ?? new WeakSet()).add(rival))
+  for (const one of [run, rival]) one.contest()
   const owner = (of: RuleRun<R>): string => `"${of.rule.scope.name}" (${of.label})`
   return new MidwireError(
     'MIDWIRE_BAD_USE',

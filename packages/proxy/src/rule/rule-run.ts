@@ -20,6 +20,7 @@ export class RuleRun<R extends Rule = Rule> {
   #matched = 0
   #acted = 0
   #shadowed = false
+  #contested = false
   #disposed = false
 
   constructor(rule: R, order: number, onDispose: () => void) {
@@ -42,6 +43,11 @@ export class RuleRun<R extends Rule = Rule> {
   /** True once it would have acted on something that a newer rule decided. */
   get shadowed(): boolean {
     return this.#shadowed
+  }
+
+  /** True once its test has failed because another test's rule wanted to decide, too. */
+  get contested(): boolean {
+    return this.#contested
   }
 
   get disposed(): boolean {
@@ -102,6 +108,10 @@ export class RuleRun<R extends Rule = Rule> {
 
   shadow(): void {
     this.#shadowed = true
+  }
+
+  contest(): void {
+    this.#contested = true
   }
 
   /** Called by the session when it starts to hold `message` for this rule. */

@@ -256,9 +256,6 @@ export class MessageStream {
     const rewritten = this.#rewritten.has(bytes)
     for (const { opcode, payload, torn } of framesIn(bytes)) {
       if (opcode === Opcode.close) this.#closeTo(to, payload)
-      // What stands before a fence has been handed to a body.
-      else if (opcode === Opcode.ping && !rewritten)
-        this.#pump.push({ kind: 'bytes', from: to, bytes: frameFrom(to, payload, Opcode.pong) })
       else this.#place(from, payload, known, rewritten, torn)
     }
   }

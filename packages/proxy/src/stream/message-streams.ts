@@ -20,6 +20,8 @@ export class MessageStreams implements DeclaredStreams {
   readonly #engine: EngineContext
   readonly #declared: readonly ResolvedStream[]
   #shared: KnownStream[] = []
+  readonly #underWay = new Set<StreamExchange>()
+  #onOver: (() => void) | undefined
 
   constructor(engine: EngineContext, declared: readonly ResolvedStream[]) {
     this.#engine = engine
@@ -35,7 +37,18 @@ export class MessageStreams implements DeclaredStreams {
     const declared = this.#declared.find(stream => stream.matches(exchange))
     if (!declared) return undefined
     const stream = this.#streamOf(declared, scope, exchange, target)
-    return new StreamExchange({ engine: this.#engine, stream, declared, control, exchange })
+    const onOver = (): void => {
+      this.#underWay.delete(own)
+      this.#onOver?.()
+    }
+    const own = new StreamExchange({ engine: this.#engine, stream, declared, control, exchange, onOver })
+    this.#underWay.add(own)
+    return own
+  }
+
+  async finished(inScope: (scope: Scope) => boolean): Promise<void> {
+    const isFinished = (): boolean => ![...this.#underWay].some(one => one.isFinishing && inScope(one.connection.scope))
+    while (!isFinished()) await new Promise<void>(resolve => (this.#onOver = resolve))
   }
 
   #streamOf(declared: ResolvedStream, scope: Scope, exchange: Exchange, target: Target): MessageStream {

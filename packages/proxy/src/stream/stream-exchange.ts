@@ -2,7 +2,9 @@ import type { EngineContext } from '../engine-context.ts'
 import type { DeclaredStream, ExchangeControl, Part } from '../http/declared-streams.ts'
 import { fieldOf, withHeader } from '../http/raw-headers.ts'
 import type { Body, RequestHead, ResponseHead } from '../http/sides.ts'
+import type { Connection } from '../connection.ts'
 import type { Exchange } from '../journal/traffic-event.ts'
+import type { OwnResponse } from '../rule/request-rule.ts'
 import type { Side } from '../side.ts'
 import { AheadAnswer } from './ahead-answer.ts'
 import { compose } from './compose.ts'
@@ -21,6 +23,8 @@ export interface StreamExchangeOptions {
   readonly declared: ResolvedStream
   readonly control: ExchangeControl
   readonly exchange: Exchange
+  /** It is over. */
+  readonly onOver: () => void
 }
 
 /** One exchange that carries messages: the body of its request from the client, that of its response from the server. */
@@ -84,6 +88,15 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
     return result instanceof Promise ? result.then(goOn) : goOn(result)
   }
 
+  /** True while a response is being written to its end that we have ended. */
+  get isFinishing(): boolean {
+    return this.#finished && !this.#over
+  }
+
+  get connection(): Connection {
+    return this.#options.stream.connection
+  }
+
   /** True while the client waits for what its server may say. */
   get isPolling(): boolean {
     return this.#polls && !this.#responded && !this.#over
@@ -107,7 +120,8 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
   over(failure: string | undefined, by: Side | undefined): void {
     if (this.#over) return
     this.#over = true
-    const { stream, declared, control } = this.#options
+    const { stream, declared, control, onOver } = this.#options
+    onOver()
     stream.leave(this)
     if (failure !== undefined) this.#taken?.abandon()
     if (control.client.road) stream.connection.leaveRoad(control.client.road)
@@ -125,10 +139,20 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
   finish(): void {
     const { control } = this.#options
     this.#finished = true
-    if (!this.#responded) control.answer({ status: 204, headers: [], body: new Uint8Array(0) })
+    if (!this.#responded) control.answer(this.#nothing())
     else if (this.#response && !this.#response.canFinish) control.fail('its connection was closed', { how: 'fin' })
     else this.#response?.finish()
     control.cutServer({ how: 'fin' })
+  }
+
+  /** The end of a response that has not begun. An EventSource asks again after no events, and never again after a 204 (HTML §9.2.3). */
+  #nothing(): OwnResponse {
+    const { declared, exchange } = this.#options
+    const framing = declared.declaration.framing ?? declared.codec.framing
+    const isForEvents = framing === 'sse' || (framing === undefined && String(exchange.headers['accept']).includes('text/event-stream'))
+    return isForEvents
+      ? { status: 200, headers: ['Content-Type', 'text/event-stream'], body: new Uint8Array(0) }
+      : { status: 204, headers: [], body: new Uint8Array(0) }
   }
 
   /** A request that carries nothing: where upstream was asked before, it is answered with that. */

@@ -63,7 +63,6 @@ test('an EventSource misses what was dropped, and gets the rest with names and i
   expect(await next()).toBe('add {"n":30} c')
   proxy.connection.sendToClient({ n: 4 })
   expect(await next()).toBe('message {"n":4} c')
-  await proxy.connection.flushed()
 })
 
 test('with sse(), rules see and write whole events', async () => {
@@ -83,6 +82,21 @@ test('with sse(), rules see and write whole events', async () => {
   expect(added.value).toEqual({ event: 'add', data: { n: 1 }, id: '7' })
   proxy.connection.sendToClient({ event: 'add', data: { n: 2 }, id: '8' })
   expect(await next()).toBe('add {"n":2} 8')
+})
+
+test('a stream that is closed before its response began is asked for again, as one that ends', async () => {
+  await using proxy = await startInterceptionProxy({
+    codec: json<{ n: number }>(),
+    route: { [host]: server.url },
+    streams: [{ path: '/feed' }],
+  })
+  const { next } = listen()
+  const first = await server.next()
+  proxy.connections[0]?.close()
+  await first.closed
+  const { response } = await accept()
+  response.write('data: {"n":1}\n\n')
+  expect(await next()).toBe('message {"n":1} ')
 })
 
 test('a terminated stream is asked for again, with the id of the last event', async () => {

@@ -240,6 +240,25 @@ describe('how a stream ends', () => {
     }
   })
 
+  test('the end of its test ends it as if it were complete, as WebSockets are closed and not cut', async () => {
+    const proxy = await start()
+    const { reader, upstream } = await open()
+    upstream.response.write(event({ text: 'a' }))
+    await reader.until(event({ text: 'a' }))
+    const rest = reader.all()
+    await proxy[Symbol.asyncDispose]()
+    expect(await rest).toBe(event({ text: 'a' }))
+    await upstream.closed
+  })
+
+  test('flushed() has no answer to wait for, and says so', async () => {
+    await using proxy = await start()
+    const { reader, upstream } = await open()
+    await expect(proxy.connection.flushed()).rejects.toThrow('HTTP does not tell when a body has been read')
+    upstream.response.end(done)
+    await reader.all()
+  })
+
   test('a rule breaks it off behind an event that it lets pass', async () => {
     await using proxy = await start()
     proxy
