@@ -16,7 +16,11 @@ export interface AuthoritySource {
 }
 
 export const authorityOptions = {
-  'ca-cert': { type: 'string', value: 'FILE', text: 'sign with this authority (PEM). Default: the root of mkcert,\nwhere it is installed; else one made for this run' },
+  'ca-cert': {
+    type: 'string',
+    value: 'FILE',
+    text: 'sign with this authority (PEM). Default: the root of mkcert,\nwhere it is installed; else one made for this run',
+  },
   'ca-key': { type: 'string', value: 'FILE', text: 'its key. Default: in the same file, or beside it as NAME-key.pem' },
   'no-mkcert': { type: 'boolean', text: 'leave the root of mkcert alone' },
 } as const satisfies OptionTable
@@ -63,7 +67,9 @@ function read(option: string, file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {
-    const why = { ENOENT: 'there is no such file', EACCES: 'it may not be read by this user', EISDIR: 'it is a folder' }[codeOf(cause) ?? '']
+    const why = { ENOENT: 'there is no such file', EACCES: 'it may not be read by this user', EISDIR: 'it is a folder' }[
+      codeOf(cause) ?? ''
+    ]
     throw new UsageError(`${option} ${file} cannot be read: ${why ?? messageOf(cause)}`, { cause })
   }
 }

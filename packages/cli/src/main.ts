@@ -1,21 +1,29 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
+import { once } from 'node:events'
 import type { Command } from './command.ts'
+import { ca } from './commands/ca.ts'
+import { run } from './commands/run.ts'
+import { serve } from './commands/serve.ts'
+import { sniff } from './commands/sniff.ts'
 import { nearest } from './nearest.ts'
+import { HelpWanted } from './options.ts'
 import { UsageError } from './usage-error.ts'
+import { version } from './version.ts'
 
-const commands: readonly Command[] = []
+const commands: readonly Command[] = [run, serve, sniff, ca]
 
-process.exitCode = await main(process.argv.slice(2))
+const code = await main(process.argv.slice(2))
+if (process.stdout.writableLength > 0) await once(process.stdout, 'drain')
+// What a rules file has started keeps nobody waiting.
+process.exit(code)
 
 async function main([name = '--help', ...args]: readonly string[]): Promise<number> {
   try {
     if (name === '--help' || name === '-h' || name === 'help') return help(args[0])
     if (name === '--version' || name === '-v') return print(version())
-    const command = find(name)
-    const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
-    return own.includes('--help') || own.includes('-h') ? print(command.help) : await command.run(args)
+    return await find(name).run(args)
   } catch (error) {
+    if (error instanceof HelpWanted) return help(name)
     if (!(error instanceof UsageError)) throw error
     process.stderr.write(`midwire: ${error.message}\n`)
     return error.exitCode
@@ -37,11 +45,6 @@ function help(name: string | undefined): number {
   if (name !== undefined) return print(find(name).help)
   const list = commands.map(command => `  ${command.name.padEnd(8)}${command.summary}`)
   return print(['Usage: midwire COMMAND …', '', ...list, '', 'midwire COMMAND --help tells more.'].join('\n'))
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { readonly version: string }
-  return manifest.version
 }
 
 function print(text: string): number {

@@ -31,7 +31,10 @@ export interface Parsed<Table extends OptionTable> {
   readonly rest: readonly string[]
 }
 
-/** Reads the options in front of the first argument that is none. @throws UsageError on an option that is not in the table */
+/** Somebody asked for help in place of the command. */
+export class HelpWanted extends Error {}
+
+/** Reads the options in front of the first argument that is none. @throws UsageError on an option that is not in the table; HelpWanted on `--help` */
 export function parseOptions<Table extends OptionTable>(command: string, table: Table, args: readonly string[]): Parsed<Table> {
   const options = Object.fromEntries(
     Object.entries(table).map(([name, { type, short, multiple = false }]) => [name, { type, multiple, ...(short && { short }) }]),
@@ -41,6 +44,7 @@ export function parseOptions<Table extends OptionTable>(command: string, table: 
   const own = stop ? args.slice(0, stop.index) : args
   for (const token of tokens) {
     if (token.kind !== 'option') break
+    if (token.rawName === '--help' || token.rawName === '-h') throw new HelpWanted()
     const spec = table[token.name]
     if (!spec) throw new UsageError(unknown(command, token.rawName, table))
     if (spec.type === 'string' && (token.value === undefined || (!token.inlineValue && token.value.startsWith('-') && token.value !== '-')))

@@ -20,7 +20,10 @@ export async function loadRules(file: string): Promise<RulesFile> {
   try {
     loaded = (await import(pathToFileURL(path).href)) as typeof loaded
   } catch (cause) {
-    throw new UsageError(`--rules ${file} cannot be loaded: ${cause instanceof Error ? (cause.stack ?? cause.message) : messageOf(cause)}`, { cause })
+    throw new UsageError(
+      `--rules ${file} cannot be loaded: ${cause instanceof Error ? (cause.stack ?? cause.message) : messageOf(cause)}`,
+      { cause },
+    )
   }
   const rules = loaded.rules ?? loaded.default
   if (typeof rules !== 'function')

@@ -44,12 +44,12 @@ export class ControlDesk implements AsyncDisposable {
   /** As `run`, for what declares a rule: one that came to nothing leaves nothing behind that would have to be brought to an end. */
   declare<R>(scope: Scope, fn: (proxy: InterceptionProxy<unknown>) => R): R {
     const { lineages, owed } = this.#control.stateOf(scope)
-    const [begun, owedBefore] = [lineages.length, new Set(owed)]
+    const [begun, owedBefore] = [lineages.length, new Set(owed.keys())]
     try {
       return this.run(scope, fn)
     } catch (error) {
       lineages.length = begun
-      for (const run of owed) if (!owedBefore.has(run)) owed.delete(run)
+      for (const run of owed.keys()) if (!owedBefore.has(run)) owed.delete(run)
       throw error
     }
   }

@@ -116,9 +116,11 @@ export class JsonlView implements TrafficView {
 }
 
 /** Values of codecs that JSON has no word for. */
-function plain(_key: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return String(value)
-  if (value instanceof Map) return Object.fromEntries(value as Map<string, unknown>)
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+function plain(this: unknown, key: string, value: unknown): unknown {
+  // Buffers have turned themselves into something else by now.
+  const own = (this as Record<string, unknown>)[key]
+  if (own instanceof Uint8Array) return Buffer.from(own).toString('base64')
+  if (typeof own === 'bigint') return String(own)
+  if (own instanceof Map) return Object.fromEntries(own as Map<string, unknown>)
   return value
 }

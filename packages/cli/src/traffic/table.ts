@@ -1,5 +1,5 @@
 import type { Connection, Exchange, Side, TrafficEvent } from '@midwire/proxy'
-import { styleText } from 'node:util'
+import type { styleText } from 'node:util'
 import { answerOf, harmless, headerPairs, oneLine, preview, showBody, showMessage } from './content.ts'
 import type { Disclosure } from './disclosure.ts'
 import { duration, size, timeOfDay } from './figures.ts'
