@@ -13,6 +13,8 @@ export interface Part<Head> {
 
 /** Takes over the bodies of one exchange: what it returns goes on in place of what came. It must read what it is given, or end it. */
 export interface DeclaredStream {
+  /** True while its response is to come from elsewhere than from its own request. */
+  readonly isKept: boolean
   request(head: RequestHead, body: Body): Part<RequestHead> | Promise<Part<RequestHead>>
   /** Upstream's own answer, or what a rule made of it; not asked about answers that rules gave in its place. */
   response(head: ResponseHead, body: Body): Part<ResponseHead> | Promise<Part<ResponseHead>>

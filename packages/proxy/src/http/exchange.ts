@@ -89,7 +89,7 @@ export class RunningExchange {
   /** The client has ended its side, and may still want its answer (RFC 9112 §9.6); `hasClosed`: it is known not to. */
   clientEnded(hasClosed: boolean): void {
     this.#clientEnded = true
-    const isKept = this.#pause !== undefined || this.#asking
+    const isKept = this.#pause !== undefined || this.#asking || this.#stream?.isKept === true
     if (this.#faults.any || (hasClosed && isKept)) this.fail('the client ended before the response did', { how: 'fin' })
     else if (this.#pause) this.note('the client has ended its side, and may still want its answer')
   }

@@ -93,6 +93,10 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
     return this.#finished && !this.#over
   }
 
+  get isKept(): boolean {
+    return this.#taken !== undefined && !this.#over
+  }
+
   get connection(): Connection {
     return this.#options.stream.connection
   }
