@@ -55,6 +55,9 @@ function describe(value: unknown): unknown {
   return describeError(value)
 }
 
+/** False for the WebSocket of Node 22, whose last event is the error where it never opened. */
+export const closesWithoutOpening = Number(process.versions['undici']?.split('.')[0]) >= 7
+
 const steps = ['lookup', 'connectionAttempt', 'connectionAttemptFailed', 'connectionAttemptTimeout']
 
 async function followSocket(socket: Socket, { patience }: Asked): Promise<Seen> {
@@ -93,6 +96,7 @@ export const observers: readonly Observer[] = [
         })
         socket.addEventListener('error', event => {
           seen.push(['error', describeError(Reflect.get(event, 'error')), Reflect.get(event, 'message')])
+          if (!closesWithoutOpening && !seen.includes('open')) resolve()
         })
         socket.addEventListener('close', ({ code, reason, wasClean }) => {
           seen.push(['close', code, reason, wasClean])

@@ -14,7 +14,7 @@ import { startProxy } from '../../src/proxy.ts'
 import type { HandshakeAction, RuleBase } from '../../src/rule/rule.ts'
 import { Authority } from '../../src/tls/authority.ts'
 import { reset } from '../reset.ts'
-import { observers } from './seen.ts'
+import { closesWithoutOpening, observers } from './seen.ts'
 import type { Seen } from './seen.ts'
 
 /** One way for a WebSocket to end, told apart by its path. */
@@ -180,7 +180,9 @@ describe('every end of a WebSocket', () => {
   })
 
   test.each(cases)('$name', ({ name, seen }) => {
-    expect(JSON.stringify(really.get(name))).toMatch(seen)
+    const view = JSON.stringify(really.get(name))
+    // Where it never opened, the WebSocket of Node 22 has no close event, and so no code.
+    expect(view).toMatch(closesWithoutOpening || view.includes('open') || !name.startsWith('WebSocket') ? seen : /network error/)
     expect(byRule.get(name)).toEqual(really.get(name))
   })
 })
