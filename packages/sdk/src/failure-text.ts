@@ -17,7 +17,7 @@ export interface RuleLine {
 export interface FailureReport {
   /** `no client message matched { action: "ATTACH" } within 4800 ms`. */
   readonly headline: string
-  /** `channel.test.ts:41`. */
+  /** `channel.test.ts:41`; '' where the caller is not of this process. */
   readonly place: string
   readonly testName: string | undefined
   readonly transcript: readonly TranscriptPart[]
@@ -30,10 +30,10 @@ export interface FailureReport {
 
 /** The text of a failure: what was expected, where, what was seen instead, and what the rules did. */
 export function failureText(report: FailureReport, limits?: TranscriptLimits): string {
-  const test = report.testName === undefined ? '' : ` · test "${report.testName}"`
+  const where = [report.place && `at ${report.place}`, report.testName !== undefined && `test "${report.testName}"`].filter(Boolean)
   return [
     report.headline,
-    `  at ${report.place}${test}`,
+    `  ${where.join(' · ')}`,
     ...(report.transcript.length === 0 ? ['  nothing was seen: no connection, no request'] : renderTranscript(report.transcript, limits)),
     ...rulesText(report.rules),
     ...report.notes.map(note => `  ${note}`),

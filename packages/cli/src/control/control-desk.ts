@@ -1,8 +1,14 @@
-import { ProxyControl } from '@midwire/sdk'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { countAsOwn, ProxyControl } from '@midwire/sdk'
 import type { Codec, Host, InterceptionOptions, InterceptionProxy } from '@midwire/sdk'
 import { startProxy } from '@midwire/proxy'
 import type { ProxyEngine, ProxyOptions, Scope } from '@midwire/proxy'
 import { controlCodec } from './control-codec.ts'
+
+// Who declares and waits is no part of this process: nothing of it may look like the caller's line.
+countAsOwn(import.meta.dirname)
+countAsOwn(dirname(fileURLToPath(import.meta.resolve('@midwire/proxy'))))
 
 /** What of the engine is set for all sessions. */
 export interface DeskOptions extends Pick<InterceptionOptions, 'route' | 'intercept' | 'upstream' | 'seed' | 'journalLimit'> {
