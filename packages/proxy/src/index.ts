@@ -2,6 +2,7 @@ export { childEnv } from './child/child-env.ts'
 export type { ChildEnvOptions } from './child/child-env.ts'
 export type { EnvOptions } from './child/children.ts'
 export { bypassFault } from './capture/interception.ts'
+export { listenFault } from './capture/loopback-port.ts'
 export { upstreamProxyFault } from './capture/upstream-proxy.ts'
 export { bindLoopback } from './capture/loopback-port.ts'
 export type {

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { listenFault } from './capture/loopback-port.ts'
 import { bypassFault, Interception } from './capture/interception.ts'
 import { parseUpstreamProxy, type UpstreamProxy } from './capture/upstream-proxy.ts'
 import type { ProxyOptions } from './engine.ts'
@@ -78,9 +78,8 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
   if (!Number.isSafeInteger(seed)) throw new MidwireError('MIDWIRE_BAD_INPUT', `seed: ${String(seed)} — expected an integer`)
   if (clock !== 'real' && clock !== 'test')
     throw new MidwireError('MIDWIRE_BAD_INPUT', `clock: ${JSON.stringify(clock)} — expected 'real' or 'test'`)
-  if (isIP(host) === 0) throw new MidwireError('MIDWIRE_BAD_INPUT', `listen.host: ${JSON.stringify(host)} — expected an IP address`)
-  if (!Number.isInteger(port) || port < 0 || port > 65535)
-    throw new MidwireError('MIDWIRE_BAD_INPUT', `listen.port: ${String(port)} — expected a port, or 0 for one of the system's choice`)
+  const misbound = options.listen && listenFault(options.listen)
+  if (misbound !== undefined) throw new MidwireError('MIDWIRE_BAD_INPUT', `listen: ${misbound}`)
   for (const [host, value] of Object.entries(intercept === 'none' ? {} : intercept)) {
     if (typeof value !== 'boolean')
       throw new MidwireError('MIDWIRE_BAD_INPUT', `intercept[${JSON.stringify(host)}]: ${String(value)} — expected true or false`)

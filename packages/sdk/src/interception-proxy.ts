@@ -102,6 +102,12 @@ export class InterceptionProxy<T = Uint8Array> extends NetworkWords<T> {
     return this.desk.engine().proxyUrl(scope)
   }
 
+  /** `socks5h://127.0.0.1:port`: the same port, spoken to in SOCKS 5; names are looked up by the proxy, where `route` knows them. */
+  get socksUrl(): string {
+    const { scope } = this.desk.state()
+    return this.desk.engine().socksUrl(scope)
+  }
+
   /** A loopback URL that stands for `url` and leads there; its traffic belongs to this test. @throws MidwireError on a URL that cannot be meant */
   urlFor(url: string | URL): string {
     const { scope } = this.desk.state()

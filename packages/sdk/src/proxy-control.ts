@@ -42,13 +42,16 @@ export class ProxyControl<T = Uint8Array> {
 
   /** The part of the engine's options that is the test author's, and the ends that failures and leaks come to. */
   engineOptions(): ProxyOptions {
-    const { codec, route, intercept, upstream, clock, journalLimit } = this.#options
+    const { codec, route, intercept, bypass, upstreamProxy, listen, upstream, clock, journalLimit } = this.#options
     const { seed = seedFromEnvironment() } = this.#options
     return {
       ...(codec && { codec }),
       ...(this.#options.streams && { streams: this.#options.streams }),
       ...(route && { route }),
       ...(intercept && { intercept }),
+      ...(bypass !== undefined && { bypass }),
+      ...(upstreamProxy !== undefined && { upstreamProxy }),
+      ...(listen && { listen }),
       ...(upstream !== undefined && { upstream }),
       ...(seed !== undefined && { seed }),
       ...(clock && { clock }),
@@ -175,7 +178,7 @@ export class ProxyControl<T = Uint8Array> {
     const seen = { engine, state, sought, marks }
     return failureText({
       headline,
-      place: showLine(site.line),
+      place: site.line.line === 0 ? '' : showLine(site.line),
       testName: this.#host.testName(state.scope),
       transcript: transcriptOf(seen),
       rules: ruleLines(this.#around(state), engine),

@@ -1,4 +1,4 @@
-import { checkStream } from '@midwire/proxy'
+import { bypassFault, checkStream, listenFault, upstreamProxyFault } from '@midwire/proxy'
 import type { Codec, StreamDeclaration } from '@midwire/proxy'
 import { badInput, checkChoice, checkKeys, checkMs } from './bad-input.ts'
 
@@ -10,8 +10,26 @@ export interface InterceptionOptions<T = Uint8Array> {
   readonly streams?: readonly StreamDeclaration<T>[]
   /** Host name (or `host:port`) → http(s) URL of the server that stands in for it. @default {} */
   readonly route?: Readonly<Record<string, string>>
-  /** `false` tunnels that host untouched, for clients that pin its certificate. @default every host is intercepted */
-  readonly intercept?: Readonly<Record<string, boolean>>
+  /**
+   * Host name (or `host:port`) → `false` tunnels that host untouched, for clients that pin its certificate; 'none' tunnels every host.
+   * @default every host is intercepted
+   */
+  readonly intercept?: 'none' | Readonly<Record<string, boolean>>
+  /**
+   * Hosts that are tunnelled untouched, as `NO_PROXY` names them: `host`, `.suffix` for all hosts below it, addresses, subnets such as
+   * `10.0.0.0/8`, `*`, each with `:port` where only that is meant. @default []
+   */
+  readonly bypass?: string | readonly string[]
+  /**
+   * URL of the proxy that Midwire's own connections go through, but those to this machine: `http://user:password@host:port` or `socks5://…`.
+   * @default none
+   */
+  readonly upstreamProxy?: string
+  /**
+   * Where `proxy.url` listens, by IP address and port; whoever comes from another machine needs the credentials that the URL then carries.
+   * @default 127.0.0.1, at a port of the system's choice
+   */
+  readonly listen?: { readonly host?: string; readonly port?: number }
   /** 'real' dials what the client meant; 'none' refuses whatever no rule answers; a URL sends every host there. @default 'real' */
   readonly upstream?: 'real' | 'none' | (string & {})
   /** What a rule does that a test declared and that never acted. @default 'fail' */
@@ -37,6 +55,9 @@ const known = [
   'codec',
   'route',
   'intercept',
+  'bypass',
+  'upstreamProxy',
+  'listen',
   'upstream',
   'streams',
   'unusedRules',
@@ -56,7 +77,8 @@ export function checkSettings<T>(options: InterceptionOptions<T> | undefined, wh
   checkStreams(options?.streams, what)
   checkTable(route, 'string', `${what} { route }`, 'an http: or https: URL')
   for (const [host, url] of Object.entries(route ?? {})) checkUrl(url, `${what} { route: { "${host}" } }`)
-  checkTable(intercept, 'boolean', `${what} { intercept }`, 'true or false')
+  if (intercept !== 'none') checkTable(intercept, 'boolean', `${what} { intercept }`, 'true or false')
+  checkDoors(options ?? {}, what)
   if (upstream !== undefined && upstream !== 'real' && upstream !== 'none')
     checkUrl(upstream, `${what} { upstream }: 'real', 'none' or a URL`)
   checkChoice(unusedRules, ['fail', 'warn', 'ignore'], `${what} { unusedRules }`)
@@ -75,6 +97,18 @@ function checkCodec(codec: unknown, what: string): void {
   if (named && typeof codec.decode === 'function' && typeof codec.encode === 'function') return
   const hint = typeof codec === 'function' ? `; did you mean ${codec.name || 'codec'}()?` : ''
   throw badInput(`${what} { codec }: expected { name, decode, encode }, got ${typeof codec}${hint}`)
+}
+
+function checkDoors(
+  { bypass, upstreamProxy, listen }: Pick<InterceptionOptions, 'bypass' | 'upstreamProxy' | 'listen'>,
+  what: string,
+): void {
+  const faults = {
+    bypass: bypass === undefined ? undefined : bypassFault(bypass),
+    upstreamProxy: upstreamProxy === undefined ? undefined : upstreamProxyFault(upstreamProxy),
+    listen: listen === undefined ? undefined : listenFault(listen),
+  }
+  for (const [name, fault] of Object.entries(faults)) if (fault !== undefined) throw badInput(`${what} { ${name} }: ${fault}`)
 }
 
 function checkStreams(streams: unknown, what: string): void {

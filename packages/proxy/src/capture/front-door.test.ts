@@ -124,8 +124,8 @@ describe('listen', () => {
   })
 
   test('refuses what is no address or port', async () => {
-    await expect(startProxy({ listen: { host: 'localhost' } })).rejects.toThrow('listen.host: "localhost" — expected an IP address')
-    await expect(startProxy({ listen: { port: 70000 } })).rejects.toThrow('listen.port: 70000 — expected a port')
+    await expect(startProxy({ listen: { host: 'localhost' } })).rejects.toThrow('listen: host "localhost" is no IP address')
+    await expect(startProxy({ listen: { port: 70000 } })).rejects.toThrow('listen: 70000 is no port')
   })
 })
 

@@ -1,4 +1,4 @@
-import { createServer, isIPv6, type Server, type Socket } from 'node:net'
+import { createServer, isIP, isIPv6, type Server, type Socket } from 'node:net'
 import { MidwireError } from '../errors.ts'
 
 interface BindsAtOnce {
@@ -12,6 +12,17 @@ export interface Bind {
   readonly host?: string
   /** @default of the system's choice */
   readonly port?: number
+}
+
+/** What is wrong with a place to bind; `undefined` if nothing is. */
+export function listenFault(listen: unknown): string | undefined {
+  if (typeof listen !== 'object' || listen === null) return `expected { host, port }, got ${String(listen)}`
+  const { host = '127.0.0.1', port = 0, ...others } = listen as Record<string, unknown>
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) return `unknown key "${unknown}"; expected { host, port }`
+  if (typeof host !== 'string' || isIP(host) === 0) return `host ${JSON.stringify(host)} is no IP address`
+  const isPort = typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65535
+  return isPort ? undefined : `${String(port)} is no port; expected a number up to 65535, or 0 for one of the system's choice`
 }
 
 /**
