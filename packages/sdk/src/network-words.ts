@@ -40,8 +40,12 @@ export abstract class NetworkWords<T> extends WaitWords<T> {
    */
   async offline<R>(fn: () => R | Promise<R>, options?: OutageOptions): Promise<R> {
     checkFunction(fn, this.#word('offline(fn)'))
-    using _ = this.#goOffline('offline(fn, options)', options)
-    return await fn()
+    const outage = this.#goOffline('offline(fn, options)', options)
+    try {
+      return await fn()
+    } finally {
+      outage.goOnline()
+    }
   }
 
   /** Takes the network away until `goOnline`, the end of `using`, or the end of the test. @throws MidwireError MIDWIRE_BAD_INPUT */
