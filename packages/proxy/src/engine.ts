@@ -66,8 +66,11 @@ export interface ProxyOptions {
    * while they are installed. @default 'real'
    */
   clock?: 'real' | 'test'
-  /** Certificate and key of the authority that signs the leaves, in PEM. @default one made for this proxy */
-  authority?: { readonly cert: string; readonly key: string }
+  /**
+   * The authority that signs the leaves: its certificate and key, in PEM, or the hosts that one of this proxy's own vouches for, each with
+   * those below it; TLS with others is tunnelled. @default one of this proxy's own, for every host
+   */
+  authority?: { readonly cert: string; readonly key: string } | { readonly names: readonly string[] }
   /**
    * Where the proxy's port binds; other hosts than a loopback address are let in with credentials only.
    * @default 127.0.0.1, at a port of the system's choice, once a URL is asked for

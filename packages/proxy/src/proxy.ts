@@ -99,7 +99,7 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     this.clock = this.options.clock === 'test' ? startTestClock() : startClock()
     const { upstream, route, journalLimit } = this.options
     this.routes = new Routes(route, upstream === 'real' || upstream === 'none' ? undefined : parseUpstream('upstream', upstream))
-    this.authority = options.authority ? Authority.from(options.authority) : Authority.create()
+    this.authority = authorityOfOptions(options.authority)
     this.journal = new Journal({ limit: journalLimit })
     this.#handshakes = new HeldHandshakes(() => this.journal.changed())
     this.exchanges = new Exchanges(this.clock, this.journal)
@@ -407,6 +407,11 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     this.#listeners.set(key, listener)
     return listener
   }
+}
+
+function authorityOfOptions(own: ProxyOptions['authority']): Authority {
+  if (!own) return Authority.create()
+  return 'names' in own ? Authority.create(own.names) : Authority.from(own)
 }
 
 /** RFC 6890: 127.0.0.0/8 and ::1. */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { clients } from './testing/clients.ts'
 import { Disposables } from './testing/disposables.ts'
 import { Relay } from './testing/relay.ts'
-import { greetingServer, httpServer, httpsServer, lookupOf, realAuthority } from './testing/servers.ts'
+import { clientIdentity, greetingServer, httpServer, httpsServer, lookupOf, realAuthority } from './testing/servers.ts'
 import type { TestServer } from './testing/servers.ts'
 
 let relay: Relay
@@ -64,13 +64,13 @@ describe.each(clients.filter(client => client.takesOptions))('$name, with TLS', 
   let strange: TestServer
   let demanding: TestServer
   const found = { lookup: lookupOf('127.0.0.1') }
-  const clientLeaf = realAuthority.leaf('the-client.test')
+  const clientLeaf = clientIdentity('the-client.test')
 
   beforeAll(async () => {
     setDefaultCACertificates([])
     named = await httpsServer('named.test')
     strange = await httpsServer('another.test')
-    demanding = await httpsServer('named.test', { requestCert: true, rejectUnauthorized: true, ca: realAuthority.certificate })
+    demanding = await httpsServer('named.test', { requestCert: true, rejectUnauthorized: true, ca: clientLeaf.cert })
     return async () => {
       setDefaultCACertificates([realAuthority.certificate])
       for (const server of [named, strange, demanding]) await server[Symbol.asyncDispose]()

@@ -5,18 +5,44 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { checkServerIdentity, connect, createServer as createTlsServer } from 'node:tls'
 import type { PeerCertificate } from 'node:tls'
-import { expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Authority } from './authority.ts'
 
-test('an authority is one, and says that it is for tests', () => {
+const day = 24 * 60 * 60 * 1000
+
+test('an authority is one, and says that it is for tests, whose it is, and for how long', () => {
   const certificate = new X509Certificate(Authority.create().certificate)
   expect(certificate.ca).toBe(true)
-  expect(certificate.subject).toBe('CN=Midwire test authority')
+  expect(certificate.subject).toMatch(
+    /^O=Midwire\nOU=process \d+ at \d{4}-\d\d-\d\dT[\d:.]+Z\nCN=Midwire test authority \(not for production\)$/,
+  )
+  expect(certificate.subject).toContain(`process ${process.pid} at `)
   expect(certificate.verify(certificate.publicKey)).toBe(true)
-  const days = (certificate.validToDate.getTime() - Date.now()) / (24 * 60 * 60 * 1000)
-  expect(days).toBeGreaterThan(7)
-  expect(days).toBeLessThan(31)
-  expect(certificate.validFromDate.getTime()).toBeLessThan(Date.now() - 60 * 60 * 1000)
+  expect(certificate.keyUsage).toEqual([serverAuth])
+})
+
+const serverAuth = '1.3.6.1.5.5.7.3.1'
+
+test('a leaf is of use to servers alone', () => {
+  const leaf = new X509Certificate(Authority.create().leaf('a.test').cert)
+  expect(leaf.ca).toBe(false)
+  expect(leaf.keyUsage).toEqual([serverAuth])
+})
+
+test('authority and leaf are valid from a day ago for a week, with a serial number of chance, whatever the test says of time', () => {
+  vi.useFakeTimers({ now: new Date('2001-01-01') })
+  onTestFinished(() => void vi.useRealTimers())
+  const authority = Authority.create()
+  const certificates = [authority.certificate, authority.leaf('a.test').cert, authority.leaf('b.test').cert].map(
+    pem => new X509Certificate(pem),
+  )
+  vi.useRealTimers()
+  for (const { validFromDate, validToDate } of certificates) {
+    expect(Math.abs(Date.now() - day - validFromDate.getTime())).toBeLessThan(60_000)
+    expect(Math.abs(Date.now() + 7 * day - validToDate.getTime())).toBeLessThan(60_000)
+  }
+  expect(new Set(certificates.map(({ serialNumber }) => serialNumber)).size).toBe(3)
+  for (const { serialNumber } of certificates) expect(serialNumber).toMatch(/^[4-7][0-9A-F]{31}$/)
 })
 
 test.each([
@@ -114,3 +140,63 @@ test.each<[string, (authority: Authority) => { cert: string; key: string }, RegE
     expect.objectContaining({ code: 'MIDWIRE_BAD_INPUT', message: expect.stringMatching(message) as string }),
   )
 })
+
+describe('an authority that is made for some names', () => {
+  const authority = Authority.create(['Example.com', 'bücher.test', '192.0.2.1', '2001:db8:0::1'])
+
+  test.each(['example.com', 'a.b.EXAMPLE.com', 'xn--bcher-kva.test', 'www.bücher.test', '192.0.2.1', '2001:DB8::1'])(
+    'vouches for %s',
+    async host => {
+      expect(authority.vouchesFor(host)).toBe(true)
+      expect(await verdictOn(authority, host)).toBe('believed')
+    },
+  )
+
+  test.each(['example.org', 'notexample.com', 'com', 'localhost', '192.0.2.2', '::1'])('does not vouch for %s', host => {
+    expect(authority.vouchesFor(host)).toBe(false)
+    expect(() => authority.leaf(host)).toThrow(`no certificate for ${host}: authority.names has example.com, xn--bcher-kva.test, 192.0.2.1`)
+  })
+
+  // As somebody could who got hold of the key.
+  test.each(['example.org', 'notexample.com', '192.0.2.2', '2001:db8::2'])(
+    'is not believed by a client where it signs for %s',
+    async host => {
+      expect(await verdictOn(authority, host)).toBe('permitted subtree violation')
+    },
+  )
+
+  test.each([
+    [['example.com'], '192.0.2.1'],
+    [['example.com'], '2001:db8::1'],
+    [['192.0.2.1'], 'example.com'],
+    [['192.0.2.1'], '2001:db8::1'],
+  ])('is not believed for a kind of name that it has none of: %j, %s', async (names, host) => {
+    expect(await verdictOn(Authority.create(names), host)).toMatch(/^(?:excluded|permitted) subtree violation$/)
+  })
+
+  test.each([[], ['*.example.com'], ['.example.com'], ['https://example.com'], ['example.com:443'], [''], ['10.0.0.0/8']])(
+    'is not made for what is no name: %j',
+    (...names) => {
+      expect(() => Authority.create(names)).toThrow(
+        expect.objectContaining({ code: 'MIDWIRE_BAD_INPUT', message: expect.stringMatching(/^authority\.names/) as string }),
+      )
+    },
+  )
+})
+
+/** What a client of OpenSSL makes of a server that shows a certificate for `host`, signed by the authority. */
+async function verdictOn(authority: Authority, host: string): Promise<string> {
+  const server = createTlsServer(authority.falseLeaf(host)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const socket = connect({ host: '127.0.0.1', port, ca: authority.certificate, checkServerIdentity: () => undefined })
+  try {
+    await once(socket, 'secureConnect')
+    return 'believed'
+  } catch (error) {
+    return (error as Error).message
+  } finally {
+    socket.destroy()
+    server.close()
+  }
+}

@@ -3,6 +3,8 @@ import type { KeyObject } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
+import type { AuthorityNames } from './authority-names.ts'
+import { wallTime } from './wall-time.ts'
 
 /** A node of an ASN.1 tree, as node-forge has it. */
 interface Asn1 {
@@ -28,10 +30,13 @@ function asn1(): Asn1Tools {
 
 const OID = {
   commonName: '2.5.4.3',
+  organization: '2.5.4.10',
+  organizationalUnit: '2.5.4.11',
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
   authorityKeyIdentifier: '2.5.29.35',
   extKeyUsage: '2.5.29.37',
   serverAuth: '1.3.6.1.5.5.7.3.1',
@@ -51,16 +56,51 @@ export interface Issuer {
   readonly key: KeyObject
 }
 
-/** Makes the certificate of an authority that signs itself, in PEM (RFC 5280 §4.2.1.9). */
-export function makeAuthorityCertificate(commonName: string, key: KeyObject): string {
-  const keyId = keyIdOf(createPublicKey(key))
-  const subject = nameOf(commonName)
-  return signed({ subject, keyId, key }, subject, createPublicKey(key), [
+/** Makes the certificate of an authority that signs itself, in PEM (RFC 5280 §4.2.1.9): it says what it is, and whose. */
+export function makeAuthorityCertificate(key: KeyObject, names?: AuthorityNames): string {
+  const publicKey = createPublicKey(key)
+  const keyId = keyIdOf(publicKey)
+  const subject = nameOf({
+    organization: 'Midwire',
+    organizationalUnit: `process ${process.pid} at ${new Date(wallTime()).toISOString()}`,
+    commonName: 'Midwire test authority (not for production)',
+  })
+  return signed({ subject, keyId, key }, subject, publicKey, [
     extension(OID.basicConstraints, true, sequence(boolean(true), integer('\0'))),
     // keyCertSign(5), cRLSign(6)
     extension(OID.keyUsage, true, bits('\x01\x06')),
+    extension(OID.extKeyUsage, false, sequence(oid(OID.serverAuth))),
     extension(OID.subjectKeyIdentifier, false, octets(latin1(keyId))),
+    ...(names ? [extension(OID.nameConstraints, true, constraintsOf(names))] : []),
   ])
+}
+
+/** RFC 5280 §4.2.1.10. A kind of name of which none is permitted is excluded as a whole: otherwise all of that kind would do. */
+function constraintsOf({ dns, addresses }: AuthorityNames): Asn1 {
+  const permitted = [
+    ...dns.map(name => context(2, name)),
+    ...addresses.map(address => context(7, latin1(withMask(addressBytes(address), 0xff)))),
+  ]
+  const none = [
+    ...(dns.length > 0 ? [] : [context(2, '')]),
+    ...[4, 16]
+      .filter(size => !addresses.some(address => addressBytes(address).length === size))
+      .map(size => context(7, latin1(withMask(Buffer.alloc(size), 0)))),
+  ]
+  const subtrees = (tag: number, names: Asn1[]): Asn1[] =>
+    names.length > 0
+      ? [
+          context(
+            tag,
+            names.map(name => sequence(name)),
+          ),
+        ]
+      : []
+  return sequence(...subtrees(0, permitted), ...subtrees(1, none))
+}
+
+function withMask(address: Buffer, mask: number): Buffer {
+  return Buffer.concat([address, Buffer.alloc(address.length, mask)])
 }
 
 /** From when to when a certificate is valid, in ms since 1970. */
@@ -69,19 +109,32 @@ export interface Validity {
   readonly to: number
 }
 
+export interface LeafOptions {
+  /** @default a week from now */
+  readonly validity?: Validity
+  /** RFC 5280 §4.2.1.12. @default 'serverAuth' */
+  readonly usage?: 'serverAuth' | 'clientAuth'
+}
+
 /**
- * Makes the certificate of a TLS server, or of a client that shows one, for one DNS name or IP literal, in PEM.
+ * Makes the certificate of a TLS server for one DNS name or IP literal, in PEM.
  *
  * @param issuer who signs it; a private key: that of the certificate itself
  */
-export function makeLeafCertificate(hostName: string, publicKey: KeyObject, issuer: Issuer | KeyObject, validity?: Validity): string {
-  const subject = nameOf(hostName.slice(0, 64))
+export function makeLeafCertificate(
+  hostName: string,
+  publicKey: KeyObject,
+  issuer: Issuer | KeyObject,
+  { validity = validNow(), usage = 'serverAuth' }: LeafOptions = {},
+): string {
+  // OpenSSL holds an address in the common name against the constraints on DNS names.
+  const subject = nameOf(isIP(hostName) === 0 ? { commonName: hostName.slice(0, 64) } : { organization: 'Midwire' })
   const signer = 'subject' in issuer ? issuer : { subject, keyId: keyIdOf(publicKey), key: issuer }
   const extensions = [
     extension(OID.basicConstraints, true, sequence()),
     // digitalSignature(0), keyEncipherment(2): the latter for clients that offer nothing but RSA key exchange
     extension(OID.keyUsage, true, bits('\x05\xa0')),
-    extension(OID.extKeyUsage, false, sequence(oid(OID.serverAuth), oid(OID.clientAuth))),
+    extension(OID.extKeyUsage, false, sequence(oid(OID[usage]))),
     extension(OID.subjectAltName, false, sequence(altName(hostName))),
     extension(OID.subjectKeyIdentifier, false, octets(latin1(keyIdOf(publicKey)))),
     extension(OID.authorityKeyIdentifier, false, sequence(context(0, latin1(signer.keyId)))),
@@ -121,9 +174,12 @@ function signed(issuer: Issuer, subject: Asn1, publicKey: KeyObject, extensions:
   return pem(der(sequence(tbs, algorithm, bits(`\0${latin1(signature)}`))))
 }
 
-/** A day back, for clocks that differ; three weeks on, for runs that last. */
+/** How long a certificate is valid, in ms: longer than any run, and no longer than needed if its key should get out. */
+export const lifetime: number = 7 * DAY
+
+/** A day back, for clocks that differ. */
 function validNow(): Validity {
-  return { from: Date.now() - DAY, to: Date.now() + 21 * DAY }
+  return { from: wallTime() - DAY, to: wallTime() + lifetime }
 }
 
 /** RFC 5280 §4.2.1.2, method 1: the SHA-1 of the public key's bits. */
@@ -139,10 +195,11 @@ function keyIdOf(publicKey: KeyObject): Buffer {
 /** RFC 5280 §4.2.1.6: dNSName [2] or iPAddress [7]. */
 function altName(hostName: string): Asn1 {
   const host = hostName.replace(/%.*$/, '')
-  const family = isIP(host)
-  if (family === 4) return context(7, latin1(Buffer.from(host.split('.').map(Number))))
-  if (family === 6) return context(7, latin1(ipv6Bytes(host)))
-  return context(2, domainToASCII(host) || host)
+  return isIP(host) === 0 ? context(2, domainToASCII(host) || host) : context(7, latin1(addressBytes(host)))
+}
+
+function addressBytes(address: string): Buffer {
+  return isIP(address) === 4 ? Buffer.from(address.split('.').map(Number)) : ipv6Bytes(address)
 }
 
 function ipv6Bytes(host: string): Buffer {
@@ -166,8 +223,12 @@ function extension(id: string, critical: boolean, value: Asn1): Asn1 {
   return sequence(oid(id), ...(critical ? [boolean(true)] : []), octets(latin1(der(value))))
 }
 
-function nameOf(commonName: string): Asn1 {
-  return sequence(node(UNIVERSAL, 17, true, [sequence(oid(OID.commonName), node(UNIVERSAL, 12, false, latin1(Buffer.from(commonName))))]))
+function nameOf(attributes: Partial<Record<'organization' | 'organizationalUnit' | 'commonName', string>>): Asn1 {
+  const parts = (['organization', 'organizationalUnit', 'commonName'] as const).flatMap(name => {
+    const text = attributes[name]
+    return text === undefined ? [] : [sequence(oid(OID[name]), node(UNIVERSAL, 12, false, latin1(Buffer.from(text))))]
+  })
+  return sequence(...parts.map(part => node(UNIVERSAL, 17, true, [part])))
 }
 
 function node(tagClass: number, type: number, constructed: boolean, value: string | Asn1[]): Asn1 {

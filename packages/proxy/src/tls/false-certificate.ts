@@ -4,6 +4,7 @@ import { original } from '../capture/original.ts'
 import type { FalseCertificate } from '../rule/tls-fault.ts'
 import { Authority } from './authority.ts'
 import type { KeyPair } from './authority.ts'
+import { wallTime } from './wall-time.ts'
 
 const day = 24 * 60 * 60 * 1000
 
@@ -13,7 +14,7 @@ export function falseContext(kind: FalseCertificate, host: string, authority: Au
 }
 
 function falseLeaf(kind: FalseCertificate, host: string, authority: Authority): KeyPair {
-  const now = Date.now()
+  const now = wallTime()
   switch (kind) {
     case 'expired':
       return authority.falseLeaf(host, { from: now - 30 * day, to: now - day })

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
@@ -5,10 +6,18 @@ import { createServer as createNetServer } from 'node:net'
 import type { AddressInfo, LookupFunction, Server, Socket } from 'node:net'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { WebSocketServer } from 'ws'
-import { Authority } from '../../tls/authority.ts'
+import { Authority, type KeyPair } from '../../tls/authority.ts'
+import { makeLeafCertificate } from '../../tls/certificate.ts'
 
 /** The authority that signs the certificates of test servers; clients are told to trust it. */
 export const realAuthority: Authority = Authority.create()
+
+/** What a client shows to a server that has its certificate among its `ca`. */
+export function clientIdentity(name: string): KeyPair {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  return { key, cert: makeLeafCertificate(name, publicKey, privateKey, { usage: 'clientAuth' }) }
+}
 
 /** A server on a free port, with all its connections under control. */
 export class TestServer implements AsyncDisposable {
