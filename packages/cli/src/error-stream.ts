@@ -1,73 +1,66 @@
-import { Worker } from 'node:worker_threads'
+import { spawn } from 'node:child_process'
+import { fstatSync } from 'node:fs'
+import type { Writable } from 'node:stream'
 
-/** Lines that may wait for a terminal that was stopped, or for a reader that does not read. */
-const mostLines = 10_000
+/** Bytes that may wait for a terminal that was stopped, or for a reader that does not read. */
+const limit = 4 * 1024 * 1024
 
 /** ms that a reader gets at the end to take the rest. */
 const patience = 1000
 
-/** Node writes to terminals and pipes in the same turn, and waits there for as long as it takes: this writes where nobody else waits. */
-const writer = `
-  const { parentPort } = require('node:worker_threads')
-  const { writeSync } = require('node:fs')
-  const pause = new Int32Array(new SharedArrayBuffer(4))
-  function write(text) {
-    let bytes = Buffer.from(text)
-    while (bytes.length > 0) {
-      try {
-        bytes = bytes.subarray(writeSync(2, bytes))
-      } catch (error) {
-        if (error.code !== 'EAGAIN') return
-        Atomics.wait(pause, 0, 0, 10)
-      }
-    }
-  }
-  parentPort.on('message', text => {
-    write(text)
-    parentPort.postMessage(null)
-  })
-`
-
-/** Writes to standard error, and never waits for who reads it. */
+/**
+ * Writes to standard error, and never waits for who reads it. Node itself writes to terminals and pipes in the same turn, for as long as
+ * that takes; a thread that waits there could not be ended; and to make it not wait would change what our children have inherited.
+ */
 export class ErrorStream {
-  readonly #worker: Worker
-  #waiting = 0
+  readonly #out: Writable
+  readonly #end: () => Promise<void>
   #lost = 0
-  #onEmpty: (() => void) | undefined
 
   constructor() {
-    this.#worker = new Worker(writer, { eval: true, execArgv: [], stderr: false })
-    this.#worker.unref()
-    this.#worker.on('message', () => {
-      if (--this.#waiting > 0) return
-      if (this.#lost > 0) this.#tellLoss()
-      else this.#onEmpty?.()
-    })
+    const writer = fstatSync(2).isFile() || process.platform === 'win32' ? undefined : startWriter()
+    this.#out = writer?.out ?? process.stderr
+    this.#end = writer?.end ?? (() => Promise.resolve())
+    this.#out.on('drain', () => this.#tellLoss())
   }
 
   /** Over the limit, lines are left out, and counted. */
   write(text: string): void {
-    if (this.#waiting >= mostLines) return void this.#lost++
-    this.#waiting++
-    this.#worker.postMessage(text)
+    if (this.#out.writableLength + text.length > limit) return void this.#lost++
+    this.#out.write(text)
   }
 
   /** Resolves once everything is written, or its reader has had its time. */
   async close(): Promise<void> {
-    if (this.#waiting > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const timer = setTimeout(resolve, patience)
-      this.#onEmpty = resolve
-      this.#worker.ref()
-      await promise
-      clearTimeout(timer)
-    }
-    await this.#worker.terminate()
+    this.#tellLoss()
+    await this.#end()
   }
 
   #tellLoss(): void {
     const lost = this.#lost
     this.#lost = 0
-    this.write(`midwire: ${lost} lines are left out: standard error was not read\n`)
+    if (lost > 0) this.#out.write(`midwire: ${lost} lines are left out here: standard error was not read\n`)
+  }
+}
+
+/** A process of its own: in a session of its own, too, so that Ctrl-C does not end it before its time. */
+function startWriter(): { readonly out: Writable; readonly end: () => Promise<void> } {
+  const child = spawn('cat', [], { stdio: ['pipe', 2, 'ignore'], detached: true })
+  const { promise: closed, resolve } = Promise.withResolvers<void>()
+  child.on('close', () => resolve())
+  // Nobody reads any more, or there is no such program: then there is nothing to be shown on.
+  child.on('error', () => resolve())
+  child.stdin.on('error', () => resolve())
+  return {
+    out: child.stdin,
+    async end() {
+      child.stdin.end()
+      const timer = setTimeout(() => {
+        child.kill('SIGKILL')
+        resolve()
+      }, patience)
+      await closed
+      clearTimeout(timer)
+    },
   }
 }

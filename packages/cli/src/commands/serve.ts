@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts'
+import { serveControl } from '../control/serve-control.ts'
 import { observe, proxyOptions, viewOptions } from '../observation.ts'
 import { optionHelp, parseOptions } from '../options.ts'
 import { stopSignal } from '../stop-signal.ts'
@@ -22,6 +23,7 @@ Its authority is made anew each time, unless it is given one: midwire ca --out F
 that stays.`,
 
   async run(args) {
+    if (args.includes('--control')) return await serveControl(args)
     const { values, rest } = parseOptions('serve', options, args)
     if (rest.length > 0) throw new UsageError(`midwire serve takes no command; did you mean midwire run -- ${rest.join(' ')}?`)
     const stopped = stopSignal()

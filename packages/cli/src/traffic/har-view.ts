@@ -40,6 +40,9 @@ export class HarView implements TrafficView {
     this.#refusals.delete(connection)
   }
 
+  /** HAR has no word for it. */
+  tunnelOver(): void {}
+
   close(): void {
     this.#file.close()
   }

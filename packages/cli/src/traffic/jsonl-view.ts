@@ -1,7 +1,7 @@
 import type { Connection, Exchange, ExchangeResponse, TrafficEvent } from '@midwire/proxy'
 import { answerOf, headerPairs, showBody } from './content.ts'
 import type { Disclosure } from './disclosure.ts'
-import type { TrafficView } from './follow-traffic.ts'
+import type { TrafficView, Tunnel } from './follow-traffic.ts'
 import { OutputFile } from './output-file.ts'
 
 export interface JsonlOptions {
@@ -64,12 +64,15 @@ export class JsonlView implements TrafficView {
         })
       case 'close':
         return this.#write('close', event.at, { connection: event.connection.id, from: event.from, code: event.code, reason: event.reason })
+      case 'terminated':
+        return this.#write('terminated', event.at, { connection: event.connection.id, how: event.how })
       case 'injected':
         return this.#write('injected', event.at, { connection: event.connection.id, to: event.to, text: event.what })
       case 'note':
         return this.#write('note', event.at, { ...(event.connection && { connection: event.connection.id }), text: event.text })
       case 'handshake':
       case 'end':
+      case 'tunnel':
       case 'request':
       case 'response':
         return
@@ -96,6 +99,10 @@ export class JsonlView implements TrafficView {
 
   connectionOver(connection: Connection): void {
     this.#write('over', this.#options.now(), { connection: connection.id })
+  }
+
+  tunnelOver({ host, port, at, endedAt, bytesFrom }: Tunnel): void {
+    this.#write('tunnel', at, { host, port, bytesFrom, ...(endedAt !== undefined && { duration: endedAt - at }) })
   }
 
   close(): void {

@@ -3,7 +3,7 @@ import type { styleText } from 'node:util'
 import { answerOf, harmless, headerPairs, oneLine, preview, showBody, showMessage } from './content.ts'
 import type { Disclosure } from './disclosure.ts'
 import { duration, size, timeOfDay } from './figures.ts'
-import type { TrafficView } from './follow-traffic.ts'
+import type { TrafficView, Tunnel } from './follow-traffic.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -84,6 +84,9 @@ export class Table implements TrafficView {
         if (!this.#lastClose.has(event.connection)) this.#lastClose.set(event.connection, text)
         return this.#detail(event.at, event.from, event.connection, text, '', '')
       }
+      case 'terminated':
+        this.#lastClose.set(event.connection, event.how === 'rst' ? 'reset by Midwire' : 'ended by Midwire')
+        return
       case 'injected':
         return this.#line(event.at, `${paint('yellow', `  * #${event.connection.id}`)} ${oneLine(event.what)}`)
       case 'note':
@@ -91,6 +94,7 @@ export class Table implements TrafficView {
       case 'handshake':
       case 'request':
       case 'end':
+      case 'tunnel':
         return
     }
   }
@@ -112,6 +116,11 @@ export class Table implements TrafficView {
     const text = this.#lastClose.get(connection) ?? 'ended without a close frame'
     const sum = `${client.messages} up, ${server.messages} down, ${size(client.bytes + server.bytes)}`
     this.#line(Date.now() - this.#options.startedAt, `${this.#options.paint('magenta', `  = #${connection.id}`)} ${text}: ${sum}`)
+  }
+
+  tunnelOver({ host, port, at, endedAt, bytesFrom }: Tunnel): void {
+    const end = endedAt === undefined ? 'not ended' : duration(endedAt - at)
+    this.#row(at, 'TUNNEL', `${host}:${port}`, '', size(bytesFrom.client + bytesFrom.server), end)
   }
 
   close(): void {
