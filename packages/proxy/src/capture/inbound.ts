@@ -41,6 +41,10 @@ export interface Inbound {
    * for a client whose options cannot be known: one outside this process, or that makes its `TLSSocket` by hand.
    */
   tlsOptions(): ConnectionOptions | undefined
+  /**
+   * Resolves once `tlsOptions` and `tlsObstacle` can be asked, after the client has begun TLS. @default at once
+   */
+  tlsTold?(): Promise<void>
   /** Why this client cannot trust the authority, once it has begun TLS: the engine fails a scoped connection with it, and tunnels another. */
   tlsObstacle(): MidwireError | undefined
   /**

@@ -24,6 +24,8 @@ export interface ChildSocket {
   landed(): Promise<Socket>
   /** Has the child ask its own `lookup`. */
   lookUp(): Promise<readonly FoundAddress[]>
+  /** Resolves once all has come that it told before now, or it is gone. */
+  synced(): Promise<void>
   readonly gone: AbortSignal
 }
 
@@ -34,6 +36,7 @@ export class ChildClient implements Inbound {
   readonly stack = undefined
   readonly gone: AbortSignal
   readonly #socket: ChildSocket
+  #failing: Promise<void> | undefined
 
   constructor(socket: ChildSocket) {
     this.#socket = socket
@@ -49,6 +52,11 @@ export class ChildClient implements Inbound {
 
   streamScope(): Scope {
     return this.scope
+  }
+
+  async tlsTold(): Promise<void> {
+    // It may come after the ClientHello, which goes another way.
+    if (!this.#socket.opening.tls) await this.#socket.synced()
   }
 
   tlsOptions(): ConnectionOptions | undefined {
@@ -96,7 +104,7 @@ export class ChildClient implements Inbound {
     const { remoteAddress: address, remotePort: port, remoteFamily: family } = upstream ?? {}
     this.#socket.tell({ kind: 'accept', peer: upstream && { address, port, family } })
     try {
-      return await this.#socket.landed()
+      return this.#endingAfterwards(await this.#socket.landed())
     } catch (error) {
       upstream?.destroy()
       throw error
@@ -105,6 +113,7 @@ export class ChildClient implements Inbound {
 
   fail(error: Error): void {
     this.#socket.tell({ kind: 'fail', error: portableError(error) })
+    this.#failing = this.#socket.synced()
   }
 
   beginAttempt(): void {
@@ -123,6 +132,18 @@ export class ChildClient implements Inbound {
 
   failLookup(error: Error): void {
     this.#socket.tell({ kind: 'failLookup', error: portableError(error) })
+  }
+
+  /** Why a connection failed goes another way than its end does, and must come first. */
+  #endingAfterwards(end: Socket): Socket {
+    const destroy = end._destroy.bind(end)
+    end._destroy = (error, callback) => this.#afterFailure(() => destroy(error, callback))
+    return end
+  }
+
+  #afterFailure(act: () => void): void {
+    if (this.#failing) void this.#failing.then(act)
+    else act()
   }
 
   /** Shows the child's client what happens on the way. */

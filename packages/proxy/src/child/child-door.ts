@@ -111,6 +111,7 @@ class ClientInChild implements ChildSocket {
   readonly #await: Await
   readonly #gone = new AbortController()
   readonly #end = Promise.withResolvers<Socket>()
+  readonly #syncs: PromiseWithResolvers<void>[] = []
   #found: PromiseWithResolvers<readonly FoundAddress[]> | undefined
 
   constructor(opening: Opening, scope: Scope, tell: (answer: Answer) => void, awaitEnd: Await) {
@@ -136,11 +137,21 @@ class ClientInChild implements ChildSocket {
     return this.#found.promise
   }
 
+  synced(): Promise<void> {
+    if (this.gone.aborted) return Promise.resolve()
+    const sync = Promise.withResolvers<void>()
+    this.#syncs.push(sync)
+    this.tell({ kind: 'sync' })
+    return sync.promise
+  }
+
   take(letter: Exclude<FromChild, { kind: 'hello' | 'open' }>): void {
     switch (letter.kind) {
       case 'tls':
         this.opening = { ...this.opening, tls: letter.tls }
         return
+      case 'synced':
+        return this.#syncs.shift()?.resolve()
       case 'found':
         return this.#found?.resolve(letter.addresses)
       case 'notFound':
@@ -160,6 +171,7 @@ class ClientInChild implements ChildSocket {
     const reason = new Error(`the client in a child process gave up its connection to ${host}:${port}`)
     this.#gone.abort(reason)
     this.#end.reject(reason)
+    for (const sync of this.#syncs) sync.resolve()
     this.#found?.reject(reason)
   }
 }

@@ -38,11 +38,14 @@ export type FromChild =
   | { readonly kind: 'notFound'; readonly id: number; readonly error: PortableError }
   /** Its socket connects to us from this port of the loopback address. */
   | { readonly kind: 'landing'; readonly id: number; readonly localPort: number }
+  /** The answer to `sync`, behind all that was told before. */
+  | { readonly kind: 'synced'; readonly id: number }
   | { readonly kind: 'gone'; readonly id: number }
 
 /** What it is told. */
 export type ToChild =
   | { readonly kind: 'lookUp'; readonly id: number }
+  | { readonly kind: 'sync'; readonly id: number }
   | { readonly kind: 'step'; readonly id: number; readonly step: string; readonly args: readonly unknown[] }
   | { readonly kind: 'accept'; readonly id: number; readonly peer: PeerAddress | undefined }
   | { readonly kind: 'fail'; readonly id: number; readonly error: PortableError }

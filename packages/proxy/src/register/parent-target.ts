@@ -59,6 +59,8 @@ export class ParentTarget implements CaptureTarget {
     switch (letter.kind) {
       case 'lookUp':
         return this.#lookUp(id, socket)
+      case 'sync':
+        return this.#link.send({ kind: 'synced', id })
       case 'step':
         return socket.showStep(letter.step, letter.args.map(restoredArgument))
       case 'attempt':
