@@ -183,6 +183,11 @@ async function handTls(
     inbound.fail(obstacle)
     return client.destroy()
   }
+  const name = hello.serverName ?? inbound.destination.host
+  if (!engine.authority.vouchesFor(name)) {
+    engine.note(undefined, engine.scopeOf(inbound.scope), `not intercepted: authority.names does not have ${name}`)
+    return server && route?.secure !== false ? journalledTunnel(engine, inbound, client, server) : client.reset()
+  }
   // TLS over a socket whose end has been read would never hear of it.
   if (server?.stream.readableEnded) return journalledTunnel(engine, inbound, client, server)
   let secured = server
@@ -202,7 +207,7 @@ async function handTls(
     alpn = (secured.stream as TLSSocket).alpnProtocol || undefined
   }
   if (client.closed) return secured?.destroy()
-  const plain = await takeOffTls(engine, client, hello.serverName ?? inbound.destination.host, alpn, certificate)
+  const plain = await takeOffTls(engine, client, name, alpn, certificate)
   if (!plain) return secured?.destroy()
   // Its client has said what it will speak, and a server of HTTP/2 may speak before it.
   const first: Sniffed = alpn === 'h2' ? { kind: 'http2' } : await sniff(plain.stream, secured?.stream)
