@@ -21,7 +21,7 @@ const options = {
   codec: {
     type: 'string',
     value: 'NAME',
-    text: `what messages are: ${codecNames.slice(0, 6).join(', ')},\n${codecNames.slice(6).join(', ')}. Default: objects and arrays\nof JSON; other text as strings, binary as bytes`,
+    text: `what messages are: ${codecNames.slice(0, 6).join(', ')},\n${codecNames.slice(6).join(', ')}.\nDefault: objects and arrays of JSON; other text as strings, binary\nas bytes`,
   },
   ...authorityOptions,
 } as const satisfies OptionTable
