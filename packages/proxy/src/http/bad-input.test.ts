@@ -150,3 +150,15 @@ test('what a server says between two requests reaches the client, as it would ha
   expect(client.text).toBe(late)
   expect(notes(proxy)).toEqual([expect.stringContaining('nobody had asked for')])
 })
+
+test.each(['', 'GET / HT', `${head('POST', '/', 'Content-Length: 4')}ab`])('a reset behind %j is no malformed request', async begun => {
+  const { client, proxy, connect } = await wire()
+  client.socket.write(`${head('GET', '/')}${begun}`)
+  await journalled(proxy, () => exchanges(proxy)[begun.endsWith('ab') ? 1 : 0])
+  client.socket.resetAndDestroy()
+  // What is sent later on another connection is read later.
+  const other = await connect()
+  other.socket.write('nonsense\r\n\r\n')
+  await other.ended()
+  expect(notes(proxy).filter(text => text.includes('malformed'))).toHaveLength(1)
+})

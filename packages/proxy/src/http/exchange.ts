@@ -1,5 +1,5 @@
 import type { EngineContext } from '../engine-context.ts'
-import { messageOf, MidwireError } from '../errors.ts'
+import { messageOf, MidwireError, nameOf } from '../errors.ts'
 import type { OwnResponse, RequestRule } from '../rule/request-rule.ts'
 import type { RuleRun } from '../rule/rule-run.ts'
 import type { Side } from '../side.ts'
@@ -11,6 +11,7 @@ import { FaultySides, faultText } from './faulty-sides.ts'
 import { inTime } from './in-time.ts'
 import { writeOwn } from './own-response.ts'
 import { drain, pour, tap } from './pour.ts'
+import { hasMember } from './raw-headers.ts'
 import { applyRules } from './request-rules.ts'
 import type { Body, ClientSide, Cut, RequestHead, ResponseHead, ServerSide, UpstreamHttp } from './sides.ts'
 
@@ -304,11 +305,20 @@ export class RunningExchange {
     }
     if (this.#over || this.#faults.isDeaf('client')) return this.#drainResponse(body, false)
     if (fault?.at === 'beforeResponse') return this.break(fault)
-    if (instead) return drain(body.stream, this.#countResponse, () => (this.#responseEnded(), this.#giveOwn(instead)))
+    if (instead) {
+      const own = this.#endsWith(head) ? { ...instead, headers: [...instead.headers, 'Connection', 'close'] } : instead
+      return drain(body.stream, this.#countResponse, () => (this.#responseEnded(), this.#giveOwn(own)))
+    }
     if (!pause && !edit) return this.#deliver(head, body)
     this.#deliverLater(head, body, pause, edit).catch((error: unknown) =>
       this.fail(`the response cannot be relayed: ${messageOf(error)}`, { how: 'fin' }),
     )
+  }
+
+  /** The client's connection is going to end with upstream's: a client that is not told so would ask again on it (RFC 9112 §9.6). */
+  #endsWith({ rawHeaders, version }: ResponseHead): boolean {
+    if (this.client.version === '2' || this.place.onUnreachable === 'badGateway') return false
+    return hasMember(rawHeaders, 'connection', 'close') || (version === '1.0' && !hasMember(rawHeaders, 'connection', 'keep-alive'))
   }
 
   async #deliverLater(head: ResponseHead, body: Body, pause: Detour['pause'], edit: Detour['edit']): Promise<void> {
@@ -397,7 +407,7 @@ export class RunningExchange {
 
   #unreachable(error: unknown): void {
     if (this.#over) return
-    const failure = `no upstream connection: ${String(error)}`
+    const failure = `no upstream connection: ${nameOf(error)}`
     if (this.place.onUnreachable === 'badGateway') {
       const text = `Midwire could not reach the upstream server: ${String(error)}\n`
       const headers = ['Content-Type', 'text/plain; charset=utf-8', 'Connection', 'close']

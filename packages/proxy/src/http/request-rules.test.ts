@@ -224,6 +224,20 @@ describe('forwardThen', () => {
     expect(exchanges(proxy)[0]).toMatchObject({ response: { status: 201, text: 'stored' }, delivered: { status: 503, text: 'lost' } })
   })
 
+  test.each([
+    ['says so', 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok'],
+    ['is of HTTP/1.0', 'HTTP/1.0 200 OK\r\n\r\nok'],
+  ])('the client is told that its connection ends with upstream’s, where that %s', async (_what, answer) => {
+    const { client, server, proxy } = await wire()
+    rule(proxy, { kind: 'forwardThen', response: own(503, 'busy') })
+    client.socket.write(head('GET', '/'))
+    const upstream = await server.accepted()
+    await upstream.takeThrough('\r\n\r\n')
+    upstream.socket.end(answer)
+    expect(await client.ended()).toBe('fin')
+    expect(client.text).toBe('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy')
+  })
+
   test('an upstream that ends instead of answering ends the client, too', async () => {
     const { client, server, proxy } = await wire()
     rule(proxy, { kind: 'forwardThen', response: own(503) })

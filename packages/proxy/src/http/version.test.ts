@@ -60,4 +60,13 @@ describe('HTTP/1.0 (RFC 9110 §2.5)', () => {
       expect(await client.takeThrough('next')).toContain('200 OK')
     }
   })
+
+  test('an answer of ours whose length nobody knows ends the connection, whatever it says', async () => {
+    const { client, proxy } = await wire()
+    const body = new Blob(['all']).stream()
+    rule(proxy, { kind: 'respondWith', response: { status: 200, body, headers: ['Connection', 'keep-alive'] } })
+    client.socket.write('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n')
+    expect(await client.ended()).toBe('fin')
+    expect(client.text).toBe('HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\nall')
+  })
 })

@@ -14,6 +14,9 @@ export interface BodyPlan {
 }
 
 export interface ExchangePlan {
+  /** Of the request; one of 1.0 says that its connection persists (RFC 9112 §9.3). */
+  readonly version: '1.0' | '1.1'
+  readonly responseVersion: '1.0' | '1.1'
   readonly method: string
   readonly target: string
   readonly requestHeaders: readonly (readonly [string, string])[]
@@ -76,7 +79,11 @@ function body(framings: readonly Framing[]): fc.Arbitrary<BodyPlan> {
   })
 }
 
+const version = fc.constantFrom('1.1', '1.1', '1.1', '1.0')
+
 const exchange: fc.Arbitrary<ExchangePlan> = fc.record({
+  version,
+  responseVersion: version,
   method: fc.constantFrom('GET', 'GET', 'HEAD', 'POST', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'),
   target: fc.constantFrom('/', '/a?v=6&v=7&x=%20', '/a//b/../c?', '/%E2%82%AC?"quoted"', `/${'p'.repeat(2000)}`),
   requestHeaders: fields,

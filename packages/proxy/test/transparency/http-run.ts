@@ -61,7 +61,7 @@ class Reader {
   #take({ end, ...message }: HttpMessage): void {
     this.messages.push({ ...message, body: Buffer.from(message.body) })
     this.#at = end
-    if (!message.head[0]?.startsWith('HTTP/1.1 1')) this.#finals++
+    if (!/^HTTP\/1\.. 1/.test(message.head[0] ?? '')) this.#finals++
   }
 }
 
@@ -207,19 +207,20 @@ function closes(exchange: ExchangePlan): boolean {
   return exchange.response.framing === 'close' && !isBodiless(exchange)
 }
 
-function requestHead({ method, target, requestHeaders, request, pace }: ExchangePlan): Buffer {
+function requestHead({ version, method, target, requestHeaders, request, pace }: ExchangePlan): Buffer {
+  const persistent: readonly (readonly [string, string])[] = version === '1.0' ? [['Connection', 'keep-alive']] : []
   const expect: readonly (readonly [string, string])[] =
     pace === 'continue' && framed(request).length > 0 ? [['Expect', '100-continue']] : []
-  const headers = headerText([['Host', 'example.com'], ...requestHeaders, ...expect, ...framingHeader(request)])
-  return Buffer.from(`${method} ${target} HTTP/1.1\r\n${headers}\r\n`, 'latin1')
+  const headers = headerText([['Host', 'example.com'], ...requestHeaders, ...persistent, ...expect, ...framingHeader(request)])
+  return Buffer.from(`${method} ${target} HTTP/${version}\r\n${headers}\r\n`, 'latin1')
 }
 
 function responseBytes(exchange: ExchangePlan): Buffer {
-  const { status, reason, responseHeaders, response } = exchange
+  const { responseVersion, status, reason, responseHeaders, response } = exchange
   const none = isBodiless(exchange)
   // What has no body may still say how long one would have been (RFC 9110 §8.6), but for 204.
   const framing = status === 204 ? [] : none && response.framing === 'close' ? [] : framingHeader(response)
-  const head = `HTTP/1.1 ${status} ${reason}\r\n${headerText([...responseHeaders, ...framing])}\r\n`
+  const head = `HTTP/${responseVersion} ${status} ${reason}\r\n${headerText([...responseHeaders, ...framing])}\r\n`
   return Buffer.concat([Buffer.from(head, 'latin1'), none ? Buffer.alloc(0) : framed(response)])
 }
 

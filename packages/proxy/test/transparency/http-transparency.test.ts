@@ -56,6 +56,11 @@ test(
     const ways = [
       { name: 'with no rule', connect: through('no rule') },
       { name: 'with a rule that observes', connect: through('observing rule', { kind: 'observe', fn: () => {} }) },
+      {
+        name: 'with a rule that delays requests by nothing',
+        connect: through('delayed requests', { kind: 'delay', at: 'request', ms: 0 }),
+      },
+      { name: 'with one for responses', connect: through('delayed responses', { kind: 'delay', at: 'response', ms: 0 }) },
     ]
     const property = fc.asyncProperty(httpPlan, async plan => {
       const expected = await playHttp(plan, stage, directly)
