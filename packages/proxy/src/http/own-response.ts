@@ -24,7 +24,7 @@ export function writeOwn(client: ClientSide, response: OwnResponse, watcher: Bod
   // HTTP/2 then says all in one frame, which is how gRPC ends a call that has no messages.
   const endsStream = body instanceof Uint8Array && body.length === 0 && trailers.length === 0
   const head = { status, statusText, rawHeaders, endsStream }
-  const isLast = client.version !== '2' && endsConnection(client, status, rawHeaders)
+  const isLast = client.version !== '2' && endsConnection(client, rawHeaders)
   const to = client.respond(head, isLast)
   client.addTrailers(trailers)
   if (!hasContent(client, status)) {
@@ -71,8 +71,7 @@ function isFramed(rawHeaders: readonly string[]): boolean {
   return fieldOf(rawHeaders, 'content-length') !== undefined || fieldOf(rawHeaders, 'transfer-encoding') !== undefined
 }
 
-/** RFC 9112 §9.3: it says so, or its client persists only where told to. A body without framing ends with its connection, too (§6.3). */
-function endsConnection(client: ClientSide, status: number, rawHeaders: readonly string[]): boolean {
-  if (hasMember(rawHeaders, 'connection', 'close') || (hasContent(client, status) && !isFramed(rawHeaders))) return true
-  return client.version === '1.0' && !hasMember(rawHeaders, 'connection', 'keep-alive')
+/** RFC 9112 §9.3: it says so, or its client persists only where told to. Node ends it, too, behind a body without framing (§6.3). */
+function endsConnection({ version }: ClientSide, rawHeaders: readonly string[]): boolean {
+  return hasMember(rawHeaders, 'connection', 'close') || (version === '1.0' && !hasMember(rawHeaders, 'connection', 'keep-alive'))
 }
