@@ -50,7 +50,8 @@ export function readCallSite(stack: string): CallSite {
   for (const [index, text] of frames.entries()) {
     const line = readFrame(text)
     if (!line || isOwn(line.file)) continue
-    const site = { line, frames: frames.slice(index).join('\n') }
+    // Midwire's own frames behind it ran the test.
+    const site = { line, frames: frames.slice(index).filter(isForeign).join('\n') }
     if (!library.test(line.file)) return site
     inLibrary ??= site
   }
@@ -76,6 +77,11 @@ function readFrame(text: string): SourceLine | undefined {
   const [, place = '', line, column] = found
   const path = place.startsWith('file://') ? fileURLToPath(place) : place
   return { file: path.replace(/\?.*$/, ''), line: Number(line), column: Number(column) }
+}
+
+function isForeign(frame: string): boolean {
+  const line = readFrame(frame)
+  return line === undefined || !isOwn(line.file)
 }
 
 function isOwn(file: string): boolean {

@@ -12,7 +12,15 @@ let ofThisRun: AuthorityOfRun | undefined
 export function midwire(): Plugin {
   return {
     name: 'midwire',
-    configureVitest({ project }) {
+    // Bundled in advance, they would have a vitest of their own.
+    config: () => ({ optimizeDeps: { exclude: ['@midwire/vitest-plugin', '@midwire/sdk'] } }),
+    // vitest waits for it, whatever the type says.
+    // oxlint-disable-next-line typescript/no-misused-promises
+    async configureVitest({ project }) {
+      if (project.config.browser.enabled) {
+        const { prepareBrowserMode } = await import('./browser/browser-mode.ts')
+        return prepareBrowserMode(project, (ofThisRun ??= makeAuthority()))
+      }
       // First, because setup files of the user's may import the client.
       project.config.setupFiles.unshift(fileURLToPath(import.meta.resolve('@midwire/vitest-plugin/setup')))
       // One for all projects of the run.

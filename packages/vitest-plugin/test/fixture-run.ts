@@ -7,8 +7,10 @@ import { stripVTControlCharacters } from 'node:util'
 import type { FixtureResults, FixtureTest } from './results-reporter.ts'
 
 export interface FixtureOptions {
-  /** Names of files in test/fixtures, without `.fixture.ts`. */
+  /** Names of files in the folder, without `.fixture.ts`. */
   readonly files: readonly string[]
+  /** Folder of the files and their configuration, in test/. @default 'fixtures' */
+  readonly folder?: 'fixtures' | 'browser-fixtures'
   /** @default 'forks' */
   readonly pool?: 'forks' | 'threads' | 'vmThreads'
   /** @default true */
@@ -26,17 +28,12 @@ const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/packa
 /** Runs fixture files in a vitest of their own, as a user would, and reads what it made of them. */
 export async function runFixtures(options: FixtureOptions): Promise<FixtureRun> {
   const { files, pool = 'forks', isolate = true, workers = 2, plugin = true } = options
+  const place = join(import.meta.dirname, options.folder ?? 'fixtures')
   const folder = mkdtempSync(join(tmpdir(), 'midwire-fixture-'))
   try {
     const results = join(folder, 'results.json')
-    const flags = [
-      `--pool=${pool}`,
-      `--isolate=${isolate}`,
-      `--maxWorkers=${workers}`,
-      '--config',
-      join(import.meta.dirname, 'fixtures', 'vitest.config.ts'),
-    ]
-    const args = [vitest, 'run', ...flags, ...files.map(file => join(import.meta.dirname, 'fixtures', `${file}.fixture.ts`))]
+    const flags = [`--pool=${pool}`, `--isolate=${isolate}`, `--maxWorkers=${workers}`, '--config', join(place, 'vitest.config.ts')]
+    const args = [vitest, 'run', ...flags, ...files.map(file => join(place, `${file}.fixture.ts`))]
     const env: NodeJS.ProcessEnv = {
       ...process.env,
       MIDWIRE_FIXTURE_RESULTS: results,
@@ -45,7 +42,7 @@ export async function runFixtures(options: FixtureOptions): Promise<FixtureRun> 
     }
     // The run above this one must not be taken for the fixtures' own.
     for (const name of Object.keys(env)) if (/^VITEST|^NODE_OPTIONS$|^TEST$/.test(name)) delete env[name]
-    const { code, output } = await collect(args, env)
+    const { code, output } = await collect(args, env, place)
     return new FixtureRun(readResults(results, output), code, output)
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -92,9 +89,9 @@ export class FixtureRun {
   }
 }
 
-function collect(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ code: number | null; output: string }> {
+function collect(args: readonly string[], env: NodeJS.ProcessEnv, cwd: string): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: join(import.meta.dirname, 'fixtures'), env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     const take = (chunk: Buffer): void => {
       output += chunk.toString()
