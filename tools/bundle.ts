@@ -6,9 +6,16 @@ import { isAbsolute, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
+interface Entry {
+  readonly types: string
+  /** What a page gets. */
+  readonly browser?: string
+  readonly default: string
+}
+
 interface Manifest {
   readonly publishConfig: {
-    readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
+    readonly exports: Readonly<Record<string, string | Entry>>
     readonly bin?: Readonly<Record<string, string>>
   }
 }
@@ -23,6 +30,9 @@ async function bundle(folder: string): Promise<void> {
     const name = relative('bundle', entry.default).replace(/\.js$/, '')
     assert.equal(entry.types, `./dist/${name}.d.ts`)
     input[name] = join(folder, 'dist', `${name}.js`)
+    if (entry.browser === undefined) continue
+    const inPages = relative('bundle', entry.browser).replace(/\.js$/, '')
+    input[inPages] = join(folder, 'dist', `${inPages}.js`)
   }
   for (const file of Object.values(publishConfig.bin ?? {})) {
     const name = relative('bundle', file).replace(/\.js$/, '')
