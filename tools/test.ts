@@ -7,6 +7,7 @@ import { finished } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
+import { installSystemPackages } from './system-packages.ts'
 
 interface Count {
   readonly passed: number
@@ -73,6 +74,8 @@ async function nodeTest(): Promise<Count> {
   await finished(report)
   return count.passed + count.failed === 0 ? { passed: 0, failed: 1 } : count
 }
+
+if (process.env['CI'] === 'true') installSystemPackages()
 
 const counts = [
   await check('tsc', '-b', 'tsconfig.build.json'),
