@@ -45,16 +45,18 @@ export class ErrorStream {
 
 /** A process of its own: in a session of its own, too, so that Ctrl-C does not end it before its time. */
 function startWriter(): { readonly out: Writable; readonly end: () => Promise<void> } {
-  const child = spawn('cat', [], { stdio: ['pipe', 2, 'ignore'], detached: true })
+  const child = spawn('cat', { stdio: ['pipe', 2, 'ignore'], detached: true })
+  const { stdin } = child
+  if (!stdin) throw new Error('a pipe that was asked for is not there')
   const { promise: closed, resolve } = Promise.withResolvers<void>()
   child.on('close', () => resolve())
   // Nobody reads any more, or there is no such program: then there is nothing to be shown on.
   child.on('error', () => resolve())
-  child.stdin.on('error', () => resolve())
+  stdin.on('error', () => resolve())
   return {
-    out: child.stdin,
+    out: stdin,
     async end() {
-      child.stdin.end()
+      stdin.end()
       const timer = setTimeout(() => {
         child.kill('SIGKILL')
         resolve()
