@@ -36,3 +36,8 @@ export function asError(thrown: unknown): Error {
 export function messageOf(thrown: unknown): string {
   return isNativeError(thrown) || thrown instanceof Error ? thrown.message : String(thrown)
 }
+
+/** The same with its class, where it is not Midwire's own: an `AggregateError` has no other text. */
+export function nameOf(thrown: unknown): string {
+  return thrown instanceof MidwireError ? thrown.message : String(thrown)
+}

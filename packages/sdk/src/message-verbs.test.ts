@@ -144,6 +144,8 @@ describe('forbid', () => {
     })
     expect(errors).toHaveLength(1)
     expect(errors[0]).toMatchObject({ code: 'MIDWIRE_FORBIDDEN' })
+    // A stack of Midwire's own would tell a reader nothing.
+    expect(errors[0]?.cause).toBeUndefined()
     expect(errors[0]?.message).toMatch(
       /^"no twos" \(message-verbs\.test\.ts:\d+\) on client message 2 of connection 1: forbidden client message \(two is for nobody\): \{ n: 2 \}$/,
     )

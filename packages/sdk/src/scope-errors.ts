@@ -101,7 +101,9 @@ function failed({ rule, error, message }: EngineFailure): Error {
   const of = message === undefined ? '' : ` on ${message.from} message ${message.index + 1} of connection ${message.connection.id}`
   const text = error.message.includes(ruleLabel(rule)) ? error.message : `${ruleLabel(rule)}${of}: ${error.message}`
   const code = error instanceof MidwireError ? error.code : 'MIDWIRE_RULE_FAILED'
-  return atLine(new MidwireError(code, text, { cause: error }), rule.at)
+  // What Midwire itself has found has nothing to add.
+  const isOwn = code === 'MIDWIRE_FORBIDDEN' || (error instanceof MidwireError && code === 'MIDWIRE_RULE_FAILED')
+  return atLine(new MidwireError(code, text, { cause: isOwn ? error.cause : error }), rule.at)
 }
 
 function leaked({ host, port, stack }: Leak): Error {

@@ -38,6 +38,13 @@ describe('the call site', () => {
     expect(readCallSite(stack).line.file).toBe('/opt/plugin/src-not/x.ts')
   })
 
+  test('shows nothing of what is Midwire’s own behind the caller: it ran the test', () => {
+    countAsOwn('/opt/plugin/bundle')
+    const stack =
+      'Error\n    at /home/me/chat.test.ts:12:7\n    at #cover (/opt/plugin/bundle/index.js:242:3)\n    at run (/opt/runner/run.js:1:1)'
+    expect(readCallSite(stack).frames).toBe('    at /home/me/chat.test.ts:12:7\n    at run (/opt/runner/run.js:1:1)')
+  })
+
   test('is unknown where no frame is the caller’s', () => {
     expect(readCallSite('Error\n    at node:internal/main:1:1').line).toEqual({ file: '<unknown>', line: 0, column: 0 })
   })

@@ -1,6 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Destination } from '../capture/inbound.ts'
 import type { Upstream } from '../capture/route.ts'
+import { nameOf } from '../errors.ts'
 import type { EngineContext } from '../engine-context.ts'
 import { isReset, type Leg } from '../io/leg.ts'
 import type { Scope } from '../scope.ts'
@@ -301,7 +302,7 @@ export class HttpConnection implements HttpClient, Doorway {
 
   /** Upstream cannot be reached, after the client was accepted: a reset tells it so, or an answer if it asked a proxy. */
   #giveUp(error: unknown): void {
-    this.#engine.note(undefined, this.#options.scopeOf(this.#count - 1), `no upstream connection: ${String(error)}`)
+    this.#engine.note(undefined, this.#options.scopeOf(this.#count - 1), `no upstream connection: ${nameOf(error)}`)
     if (this.#options.onUnreachable === 'badGateway' && this.leg.stream.writable) {
       this.#endWith({ status: 502, text: `Midwire could not reach the upstream server: ${String(error)}` })
     } else this.leg.reset()
