@@ -1,6 +1,7 @@
 import type { NetworkConditions, NetworkHandle, Outage, Side } from '@midwire/proxy'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { long, runs } from '../../proxy/test/long-run.ts'
 import { checkReceived } from './checks.ts'
 import { json } from './codec/json.ts'
 import { TestClient } from './testing/scripted-server.ts'
@@ -31,7 +32,7 @@ const conditions = fc.oneof(
   fc.record({ slice: fc.integer({ min: 20, max: 200 }) }),
   fc.record({ stall: fc.record({ probability: fc.constantFrom(0.3, 1), ms: fc.nat(3) }) }),
 )
-const steps = fc.array(
+const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     { weight: 8, arbitrary: fc.record({ do: fc.constant('send' as const), up: kind, down: kind }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('freeze' as const, 'thaw' as const), from: side }) },
@@ -55,9 +56,8 @@ function after(notes: readonly Note[], way: 'up' | 'down'): Note[] {
 
 test(
   'whatever rules, freezes, silent outages and conditions come together, each message meets its own fate, once and in order',
-  { timeout: 60_000 },
+  { timeout: long ? 600_000 : 60_000 },
   async () => {
-    const runs = Number(process.env['MIDWIRE_FUZZ_RUNS'] ?? 25)
     const property = fc.asyncProperty(steps, fc.nat(), async (plan, seed) => {
       await using bed = await startTestBed({ codec: json<Note>(), seed })
       const { errors } = await bed.run('all at once', async () => {
@@ -120,6 +120,6 @@ test(
       })
       expect(errors).toEqual([])
     })
-    await fc.assert(property, { numRuns: runs })
+    await fc.assert(property, { ...runs(25, 500), timeout: 10_000 })
   },
 )
