@@ -1,9 +1,10 @@
+import { STATUS_CODES } from 'node:http'
 import { Readable } from 'node:stream'
 import type { EditableRequest, EditableResponse } from '../rule/request-rule.ts'
 import type { Part } from './declared-streams.ts'
 import { EditedContent } from './edited-content.ts'
 import { editedTarget } from './edited-head.ts'
-import { fieldOf } from './raw-headers.ts'
+import { fieldOf, withHeader } from './raw-headers.ts'
 import type { Body, ClientSide, RequestHead, ResponseHead } from './sides.ts'
 import type { Target } from './target.ts'
 
@@ -54,14 +55,29 @@ export async function editResponse(
   await fn(response)
   const hadContent = method !== 'HEAD' && head.status !== 204 && head.status !== 304
   const { rawHeaders, body: changed } = response.result(!hadContent && fieldOf(head.rawHeaders, 'content-length') === undefined)
-  const { status, statusText } = response
+  const { status } = response
+  const statusText = phraseFor(response, head)
   const isSame = status === head.status && statusText === head.statusText && String(rawHeaders) === String(head.rawHeaders)
   if (isSame && !changed) return undefined
   return {
-    head: { status, statusText, rawHeaders, version: head.version },
+    head: { status, statusText, rawHeaders: status === 204 ? unframed(rawHeaders, head.rawHeaders) : rawHeaders, version: head.version },
     body: changed ? bodyOf(changed, body) : body,
     bytes: changed ?? raw ?? new Uint8Array(0),
   }
+}
+
+/** A phrase that says what the status meant goes with it. */
+function phraseFor({ status, statusText }: EditableResponse, before: ResponseHead): string {
+  const isUsual = statusText === before.statusText && statusText === STATUS_CODES[before.status]
+  return isUsual ? (STATUS_CODES[status] ?? '') : statusText
+}
+
+/** RFC 9110 §8.6: a 204 says nothing about a length; what the function itself said stays. */
+function unframed(rawHeaders: readonly string[], before: readonly string[]): readonly string[] {
+  let headers = rawHeaders
+  for (const name of ['content-length', 'transfer-encoding'])
+    if (fieldOf(headers, name) === fieldOf(before, name)) headers = withHeader(headers, name, undefined)
+  return headers
 }
 
 /** New content; trailers stay what they were. */

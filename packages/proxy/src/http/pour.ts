@@ -43,9 +43,16 @@ export function drain(from: Readable, onChunk?: (chunk: Buffer) => void, onEnd?:
   from.resume()
 }
 
+/** A stream that may break when nobody listens any more. */
+export function unwatched(): PassThrough {
+  return new PassThrough().on('error', () => {
+    // A body breaks off only together with a cut of its side.
+  })
+}
+
 /** The same body, with each chunk shown on its way; chunk by chunk, as it came. */
 export function tap({ stream, trailers }: Body, onChunk: (chunk: Buffer) => void, onEnd: () => void): Body {
-  const out = new PassThrough()
+  const out = unwatched()
   pour(stream, out, {
     onChunk,
     onEnd: () => {

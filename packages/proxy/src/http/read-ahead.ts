@@ -1,5 +1,4 @@
-import { PassThrough } from 'node:stream'
-import { pour } from './pour.ts'
+import { pour, unwatched } from './pour.ts'
 import type { Body } from './sides.ts'
 
 export interface ReadAheadEvents {
@@ -70,7 +69,7 @@ export class ReadAhead {
   rest(): Body {
     const { stream, trailers } = this.#body
     if (this.#state === 'unread') return this.#body
-    const out = new PassThrough()
+    const out = unwatched()
     stream.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose)
     for (const chunk of this.#chunks) out.write(chunk)
     if (this.#state === 'ended') out.end()

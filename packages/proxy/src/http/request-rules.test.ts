@@ -1,5 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { turnsUntil } from '../../test/turns.ts'
 import type { RequestFacts } from '../rule/request-rule.ts'
 import { exchanges, head, journalled, notes, own, rule, wire } from './testing/wire.ts'
 
@@ -344,6 +345,36 @@ describe('patchResponse', () => {
     const length = Number(/Content-Length: (\d+)/.exec(await client.takeThrough('\r\n\r\n'))?.[1])
     expect(Buffer.from(decodeContent(await client.take(length), coding)).toString()).toBe('hello!')
     expect(exchanges(proxy)[0]).toMatchObject({ response: { text: 'hello' }, delivered: { text: 'hello!' } })
+  })
+
+  test.each([
+    [204, 'HTTP/1.1 204 No Content\r\n\r\n'],
+    [304, 'HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n'],
+    [503, `HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nok`],
+  ])('a %i has the phrase and the framing of its kind, and the connection goes on', async (status, expected) => {
+    const { client, server, proxy } = await wire()
+    rule(proxy, { kind: 'patchResponse', fn: response => void (response.status = status) }, { times: 1 })
+    client.socket.write(head('GET', '/1') + head('GET', '/2'))
+    const upstream = await server.accepted()
+    for (const path of ['/1', '/2']) {
+      await upstream.takeThrough(`GET ${path} HTTP/1.1\r\n`)
+      upstream.socket.write(ok)
+    }
+    await client.untilText(ok)
+    expect(client.text).toBe(expected + ok)
+  })
+
+  test('the end of its scope ends a response that has no end while it is waited for', async () => {
+    const { client, server, proxy } = await wire()
+    rule(proxy, { kind: 'patchResponse', fn: response => void (response.headers['x-new'] = '1') })
+    client.socket.write(head('GET', '/'))
+    const upstream = await server.accepted()
+    await upstream.takeThrough('\r\n\r\n')
+    upstream.socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n')
+    await turnsUntil('the event', () => exchanges(proxy)[0]?.responseBytes === 9)
+    await proxy.endScope(proxy.root)
+    expect(await client.ended()).toBe('fin')
+    expect(await upstream.ended()).toBe('fin')
   })
 
   test('a server that ends behind its response does not end the client before it has that', async () => {
