@@ -13,38 +13,44 @@ const patience = 1000
  * that takes; a thread that waits there could not be ended; and to make it not wait would change what our children have inherited.
  */
 export class ErrorStream {
-  readonly #out: Writable
-  readonly #end: () => Promise<void>
+  #writer: Writer | undefined
   #lost = 0
-
-  constructor() {
-    const writer = fstatSync(2).isFile() || process.platform === 'win32' ? undefined : startWriter()
-    this.#out = writer?.out ?? process.stderr
-    this.#end = writer?.end ?? (() => Promise.resolve())
-    this.#out.on('drain', () => this.#tellLoss())
-  }
 
   /** Over the limit, lines are left out, and counted. */
   write(text: string): void {
-    if (this.#out.writableLength + text.length > limit) return void this.#lost++
-    this.#out.write(text)
+    const { out } = (this.#writer ??= this.#start())
+    if (out.writableLength + text.length > limit) return void this.#lost++
+    out.write(text)
   }
 
   /** Resolves once everything is written, or its reader has had its time. */
   async close(): Promise<void> {
     this.#tellLoss()
-    await this.#end()
+    await this.#writer?.end()
+    this.#writer = undefined
   }
 
-  #tellLoss(): void {
+  #start(): Writer {
+    const writer = fstatSync(2).isFile() || process.platform === 'win32' ? undefined : startWriter()
+    const { out, end } = writer ?? { out: process.stderr, end: () => Promise.resolve() }
+    out.on('drain', this.#tellLoss)
+    return { out, end }
+  }
+
+  readonly #tellLoss = (): void => {
     const lost = this.#lost
     this.#lost = 0
-    if (lost > 0) this.#out.write(`midwire: ${lost} lines are left out here: standard error was not read\n`)
+    if (lost > 0) this.#writer?.out.write(`midwire: ${lost} lines are left out here: standard error was not read\n`)
   }
 }
 
+interface Writer {
+  readonly out: Writable
+  end(): Promise<void>
+}
+
 /** A process of its own: in a session of its own, too, so that Ctrl-C does not end it before its time. */
-function startWriter(): { readonly out: Writable; readonly end: () => Promise<void> } {
+function startWriter(): Writer {
   const child = spawn('cat', { stdio: ['pipe', 2, 'ignore'], detached: true })
   const { stdin } = child
   if (!stdin) throw new Error('a pipe that was asked for is not there')

@@ -108,6 +108,7 @@ export async function observe(
     await rules?.rules(control.proxy)
   } catch (error) {
     await engine.close()
+    await screen.close()
     if (error instanceof UsageError) throw error
     throw new UsageError(`--rules ${values.rules ?? ''} failed: ${messageOf(error)}`, { cause: error })
   }

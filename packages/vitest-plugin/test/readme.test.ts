@@ -72,6 +72,7 @@ test('every README has blocks to show', () => {
     'README.md',
     'docs/codecs.md',
     'docs/what-users-report.md',
+    'packages/cli/README.md',
     'packages/proxy/README.md',
     'packages/sdk/README.md',
     'packages/vitest-plugin/README.md',

@@ -33,9 +33,11 @@ Examples:
     const { values, rest } = parseOptions('run', options, args)
     const [file, ...own] = rest.length > 0 ? rest : await script()
     if (file === undefined || file === '') throw new UsageError('the command is empty; expected midwire run -- COMMAND [ARGUMENTS…]')
+    // Before it is changed for our own connections.
+    const env = { ...process.env }
     const observation = await observe(values)
     try {
-      return await runChild(file, own, { ...process.env, ...observation.engine.env() }, rest.length > 0 ? 'inherit' : 'ignore')
+      return await runChild(file, own, { ...env, ...observation.engine.env() }, rest.length > 0 ? 'inherit' : 'ignore')
     } finally {
       await observation.stop(grace)
     }
