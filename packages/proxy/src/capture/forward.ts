@@ -15,6 +15,7 @@ import { type AskedTarget, askedTarget, upstreamFields } from './asked-target.ts
 import { type Admission, admit } from './front-door.ts'
 import type { Destination } from './inbound.ts'
 import type { Upstream } from './route.ts'
+import { reboundFault } from './rebinding.ts'
 import { takeInTold, ToldClient } from './told-client.ts'
 
 /**
@@ -87,9 +88,13 @@ function whyUnfit(engine: EngineContext, socket: Socket, request: IncomingMessag
   }
   const asked = askedTarget(request)
   if (typeof asked === 'string') return { status: 400, text: `Midwire: ${asked}` }
+  // Who has credentials is no page in a browser.
+  const rebound = request.headers['proxy-authorization'] === undefined ? reboundFault(request, socket.localPort) : undefined
+  if (rebound) return rebound
   const { host, port } = asked.destination
-  // What is asked of ourselves would come back to us, and again.
-  if (port !== socket.localPort || url.includes('://') || (host !== socket.localAddress && !engine.isOwn(asked.destination)))
+  // What is asked of ourselves would come back to us, and again: by whatever name, where Host alone says so.
+  const isByHost = !url.includes('://') && request.headers[upstreamFields.host] === undefined
+  if (port !== socket.localPort || url.includes('://') || (!isByHost && host !== socket.localAddress && !engine.isOwn(asked.destination)))
     return undefined
   return {
     status: 400,

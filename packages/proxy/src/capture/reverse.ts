@@ -12,6 +12,7 @@ import { sniff } from '../io/sniff.ts'
 import { connectOutcome } from '../rule/connect-outcome.ts'
 import type { Scope } from '../scope.ts'
 import { bindLoopback } from './loopback-port.ts'
+import { reboundFault } from './rebinding.ts'
 import { parseUpstream } from './route.ts'
 import { ToldClient } from './told-client.ts'
 
@@ -63,6 +64,11 @@ export function listenReverse(
         new HttpConnection(engine, {
           ...common,
           onUnreachable: 'reset',
+          refuse: request => {
+            const rebound = reboundFault(request, socket.localPort)
+            if (rebound) engine.note(undefined, scope, `refused ${request.method} with ${rebound.status}: ${rebound.text}`)
+            return rebound
+          },
           locate: (scheme, request) => ({
             target: targetOf(scheme, secure, destination, hostHeader, request.url ?? ''),
             requestTarget: request.url ?? '',

@@ -50,7 +50,7 @@ beforeAll(async () => {
   ca = join(folder, 'mitmproxy-ca-cert.pem')
 })
 afterAll(async () => {
-  for (const end of ends.reverse()) await end()
+  for (const end of ends.toReversed()) await end()
 })
 beforeEach(({ skip }) => {
   if (why !== undefined) skip(why)
