@@ -133,6 +133,12 @@ export interface ProxyEngine extends AsyncDisposable {
    */
   env(scope?: Scope, options?: EnvOptions): Record<string, string>
   /**
+   * What process `pid`, on Node and started with `env()` of any scope, opens from now on is the scope's, until the claim is disposed.
+   *
+   * @throws MidwireError MIDWIRE_CAPTURE if it was not started so
+   */
+  claimProcess(pid: number, scope: Scope): Disposable
+  /**
    * A loopback port for connections that a packet filter redirects, whose traffic belongs to `scope`. @default root
    *
    * @throws MidwireError MIDWIRE_BAD_USE if the port cannot be bound

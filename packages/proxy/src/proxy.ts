@@ -11,7 +11,7 @@ import { listenTransparent } from './capture/transparent.ts'
 import { Children, type EnvOptions } from './child/children.ts'
 import type { Codec } from './codec.ts'
 import type { Connection } from './connection.ts'
-import type { EngineFailure, Leak, ProxyEngine, ProxyOptions, ProxyUrlOptions, TransparentOptions } from './engine.ts'
+import type { EngineFailure, Leak, ProxyEngine, ProxyOptions, ProxyUrlOptions, UrlForOptions, TransparentOptions } from './engine.ts'
 import type { EngineContext } from './engine-context.ts'
 import { asError, messageOf, MidwireError } from './errors.ts'
 import type { DeclaredStreams } from './http/declared-streams.ts'
@@ -171,6 +171,8 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     const { host, port } = this.options.listen
     const isOwnMachine = isLoopback(host)
     const { credentials = !isOwnMachine } = options
+    if (!isOwnMachine && !credentials)
+      throw new MidwireError('MIDWIRE_BAD_INPUT', `credentials: false — expected true, since listen.host ${host} lets other machines in`)
     const owner = credentials ? this.root : scope
     const { port: own } = this.#listen(`proxy ${this.#idOf(owner)}`, () =>
       listenFrontDoor(this, { scope: owner, needsCredentials: !isOwnMachine }, { host, port: owner === this.root ? port : 0 }),
@@ -178,10 +180,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
     return `${credentials ? userinfo(this.credentials.usernameOf(scope)) : ''}${reachable(host)}:${own}`
   }
 
-  urlFor(url: string, scope: Scope = this.root): string {
+  urlFor(url: string, scope: Scope = this.root, { port: wanted = 0 }: UrlForOptions = {}): string {
     const { host, port, secure } = parseUpstream('urlFor', url)
     const origin = `${secure ? 'https' : 'http'}://${authorityOf(host, port, secure)}`
-    const { port: own } = this.#listen(`${origin} ${this.#idOf(scope)}`, () => listenReverse(this, origin, scope))
+    const { port: own } = this.#listen(`${origin} ${this.#idOf(scope)}`, () => listenReverse(this, origin, scope, wanted))
     const { protocol, pathname, search, hash } = new URL(url)
     return `${protocol.startsWith('ws') ? 'ws' : 'http'}://127.0.0.1:${own}${pathname}${search}${hash}`
   }
@@ -189,6 +191,10 @@ class Engine implements ProxyEngine, EngineContext, CaptureTarget {
   env(scope: Scope = this.root, options?: EnvOptions): Record<string, string> {
     if (this.#closing) throw new MidwireError('MIDWIRE_BAD_USE', 'the proxy has been stopped')
     return this.#children.env(scope, options)
+  }
+
+  claimProcess(pid: number, scope: Scope): Disposable {
+    return this.#children.claim(pid, scope)
   }
 
   transparentPort(scope: Scope = this.root, { port = 0 }: TransparentOptions = {}): number {

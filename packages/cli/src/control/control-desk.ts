@@ -11,7 +11,10 @@ countAsOwn(import.meta.dirname)
 countAsOwn(dirname(fileURLToPath(import.meta.resolve('@midwire/proxy'))))
 
 /** What of the engine is set for all sessions. */
-export interface DeskOptions extends Pick<InterceptionOptions, 'route' | 'intercept' | 'upstream' | 'seed' | 'journalLimit'> {
+export interface DeskOptions extends Pick<
+  InterceptionOptions,
+  'route' | 'intercept' | 'bypass' | 'upstreamProxy' | 'upstream' | 'seed' | 'journalLimit'
+> {
   /** Turns payloads into the values that matches and rules speak of. @default JSON objects and arrays; other text as strings, binary as bytes */
   readonly codec?: Codec<unknown>
   /** What else the engine is told. */
@@ -25,11 +28,19 @@ const never = 2_147_483_647
 export class ControlDesk implements AsyncDisposable {
   readonly engine: ProxyEngine
   readonly #control: ProxyControl<unknown>
+  /** Of processes that no session has claimed: nobody sees their traffic. */
+  readonly #unclaimed: Scope
 
   private constructor(engine: ProxyEngine, control: ProxyControl<unknown>) {
     this.engine = engine
     this.#control = control
     control.bind(engine)
+    this.#unclaimed = engine.openScope('unclaimed')
+  }
+
+  /** For processes that a session may claim later on, by their process id. */
+  env(): Record<string, string> {
+    return this.engine.env(this.#unclaimed)
   }
 
   static async start({ codec, engine: own = {}, ...options }: DeskOptions = {}): Promise<ControlDesk> {

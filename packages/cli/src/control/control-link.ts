@@ -1,3 +1,4 @@
+import { MidwireError } from '@midwire/sdk'
 import { nearest } from '../nearest.ts'
 import type { ControlDesk } from './control-desk.ts'
 import { rpcCode, RpcError } from './json-rpc.ts'
@@ -62,13 +63,13 @@ export class ControlLink {
         rpcCode.invalidParams,
         'startInterception: "pid" belongs to mode "local"; with mode "proxy" the client is told of the proxy',
       )
-    if (mode === 'local') throw notYet(params.integer('pid', 1))
+    const pid = mode === 'local' ? params.integer('pid', 1) : undefined
     if (this.#session)
       throw new RpcError(
         rpcCode.refused,
         `startInterception: ${this.#session.id} is active on this connection; stopInterception ends it, and another connection has a session of its own`,
       )
-    const session = new Session(this.#desk, this.#peer, { id: this.#nextID(), transform, decisionTimeout })
+    const session = begin(() => new Session(this.#desk, this.#peer, { id: this.#nextID(), transform, pid, decisionTimeout }))
     this.#session = session
     const { engine } = this.#desk
     // It goes out behind the answer, which is written at the end of this turn.
@@ -95,8 +96,16 @@ export class ControlLink {
   }
 }
 
-function notYet(pid: number): RpcError {
-  return new RpcError(rpcCode.refused, `startInterception: process ${pid} was not started with Midwire's register import`)
+/** @throws RpcError that says what else there is for a process that cannot be taken over */
+function begin(start: () => Session): Session {
+  try {
+    return start()
+  } catch (error) {
+    if (!(error instanceof MidwireError) || error.code !== 'MIDWIRE_CAPTURE') throw error
+    const ways =
+      'mode "local" is for processes on Node that were started with the "env" that the server prints; others take mode "proxy", or are redirected by the system (docs/transparent.md)'
+    throw new RpcError(rpcCode.refused, `startInterception: ${error.message.split(';')[0]}; ${ways}`, { code: error.code })
+  }
 }
 
 function unknownMethod(name: string): RpcError {

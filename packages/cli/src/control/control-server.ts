@@ -21,6 +21,8 @@ export interface ControlServer extends AsyncDisposable {
   /** `ws://127.0.0.1:port/` */
   readonly url: string
   readonly token: string
+  /** For processes that sessions take over with mode `local`. */
+  readonly env: Readonly<Record<string, string>>
   /** Of the authority that signs for intercepted hosts, in PEM. */
   readonly certificate: string
   /** Ends all sessions and connections, and waits until the ports are free. */
@@ -35,7 +37,10 @@ export async function startControlServer({ port = 0, token = newToken(), ...opti
   })
   http.listen(port, '127.0.0.1')
   await once(http, 'listening')
-  const desk = await ControlDesk.start(options)
+  const { port: bound } = http.address() as AddressInfo
+  // A suite whose own process is taken over goes on speaking with us, and not through itself.
+  const bypass = [`127.0.0.1:${bound}`, ...[options.bypass ?? []].flat().flatMap(hosts => hosts.split(','))]
+  const desk = await ControlDesk.start({ ...options, bypass })
   const sockets = new WebSocketServer({ noServer: true })
   let sessions = 0
 
@@ -70,8 +75,9 @@ export async function startControlServer({ port = 0, token = newToken(), ...opti
     await freed
   }
   return {
-    url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}/`,
+    url: `ws://127.0.0.1:${bound}/`,
     token,
+    env: desk.env(),
     certificate: desk.engine.certificate,
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),

@@ -18,6 +18,8 @@ const options = {
   },
   'until-eof': { type: 'boolean', text: 'end when standard input ends: with the suite that started it' },
   route: { type: 'string', multiple: true, value: 'HOST=URL', text: 'send a host to another server; may be given several times' },
+  bypass: { type: 'string', value: 'HOSTS', text: 'do not look into these hosts, as NO_PROXY names them' },
+  'upstream-proxy': { type: 'string', value: 'URL', text: 'reach servers through this proxy' },
   codec: {
     type: 'string',
     value: 'NAME',
@@ -29,7 +31,7 @@ const options = {
 const help = `Usage: midwire serve --control [OPTIONS]
 
 A proxy that suites in any language drive by JSON-RPC 2.0 over WebSocket. Prints one line of JSON
-once it listens, { "url": "ws://…", "token": "…", … }, and runs until a signal comes.
+once it listens, { "url": "ws://…", "token": "…", "env": { … } }, and runs until a signal comes.
 
 ${optionHelp(options)}
 
@@ -44,7 +46,7 @@ export async function serveControl(args: readonly string[]): Promise<number> {
   }
   const { values, rest } = parsed
   if (rest.length > 0) throw new UsageError(`midwire serve --control takes no command, but there is ${JSON.stringify(rest[0])}`)
-  const { port, codec, route = [] } = values
+  const { port, codec, bypass, 'upstream-proxy': upstreamProxy, route = [] } = values
   const token = values.token ?? process.env['MIDWIRE_TOKEN']
   const authority = findAuthority(values)
   const stopped = stopSignal()
@@ -52,10 +54,14 @@ export async function serveControl(args: readonly string[]): Promise<number> {
     ...(port !== undefined && { port: parsePort('--port', port) }),
     ...(token !== undefined && { token: checkToken(token) }),
     ...(codec !== undefined && { codec: await loadCodec(codec) }),
+    ...(bypass !== undefined && { bypass }),
+    ...(upstreamProxy !== undefined && { upstreamProxy }),
     ...(route.length > 0 && { route: Object.fromEntries(route.map(routeOf)) }),
     ...(authority && { engine: { authority: { cert: authority.cert, key: authority.key } } }),
   })
-  process.stdout.write(`${JSON.stringify({ url: server.url, token: server.token, pid: process.pid, version: version() })}\n`)
+  process.stdout.write(
+    `${JSON.stringify({ url: server.url, token: server.token, env: server.env, pid: process.pid, version: version() })}\n`,
+  )
   await (values['until-eof'] ? Promise.race([stopped, inputEnds()]) : stopped)
   return 0
 }

@@ -13,6 +13,8 @@ export interface SessionSettings {
   readonly id: string
   /** Messages that no rule decides are asked about. */
   readonly transform: boolean
+  /** The process on Node whose connections it takes over. @default none: clients are told of the proxy */
+  readonly pid?: number | undefined
   /** ms that an answer may take. */
   readonly decisionTimeout: number
 }
@@ -30,6 +32,7 @@ export class Session {
   readonly #held: HeldThings
   /** Those that the suite was told of, with how they began to close. */
   readonly #open = new Map<Connection, object | undefined>()
+  readonly #claim: Disposable | undefined
   readonly #undecided: string[] = []
   readonly #begin: number
   readonly #unfollow: () => void
@@ -38,11 +41,13 @@ export class Session {
   #names = 0
   #phase: 'live' | 'retired' | 'over' = 'live'
 
-  constructor(desk: ControlDesk, peer: RpcPeer, { id, transform, decisionTimeout }: SessionSettings) {
+  /** @throws MidwireError MIDWIRE_CAPTURE if the process cannot be taken over */
+  constructor(desk: ControlDesk, peer: RpcPeer, { id, transform, pid, decisionTimeout }: SessionSettings) {
     this.id = id
     this.#desk = desk
     this.#peer = peer
     this.scope = desk.open(id)
+    this.#claim = pid === undefined ? undefined : desk.engine.claimProcess(pid, this.scope)
     this.#begin = this.#reported = desk.engine.journal.mark()
     this.#held = new HeldThings((ruleID, held) => peer.notify('held', { ruleID, ...held }))
     this.#questions = new Questions({
@@ -177,6 +182,7 @@ export class Session {
   /** Ends it: what is held goes on, connections are closed, later ones are refused. What must fail a test, as texts. */
   async stop(): Promise<string[]> {
     this.#phase = 'over'
+    this.#claim?.[Symbol.dispose]()
     this.#questions.end()
     const failures = await this.#desk.finish(this.scope)
     this.#report()

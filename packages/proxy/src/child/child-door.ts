@@ -10,10 +10,16 @@ import { restoredError } from './portable-error.ts'
 /** Connections that nobody has announced are kept until there are this many of them. */
 const mostStrays = 64
 
+/** Who a child says that it is. */
+export interface ChildIdentity {
+  readonly token: string
+  readonly pid: number
+}
+
 /** What the door opens to. */
 export interface ChildDoorOptions {
-  /** Whose child hands in this token; `undefined` for one that was never handed out. */
-  readonly scopeOf: (token: string) => Scope | undefined
+  /** Whose child hands in this token; `undefined` for one that was never handed out. Asked again for each connection. */
+  readonly scopeOf: (child: ChildIdentity) => Scope | undefined
   readonly open: (inbound: Inbound) => void
 }
 
@@ -52,10 +58,11 @@ export class ChildDoor implements Disposable {
     // A child is no reason for this process to live on.
     socket.unref()
     this.#children.add(socket)
-    let scope: Scope | undefined
+    let child: ChildIdentity | undefined
     const clients = new Map<number, ClientInChild>()
     const box = new LetterBox<ToChild, FromChild>(socket, letter => {
-      if (letter.kind === 'hello') scope ??= this.#options.scopeOf(letter.token)
+      if (letter.kind === 'hello') child ??= letter
+      const scope = child && this.#options.scopeOf(child)
       // Whoever does not know the token is no child.
       if (!scope) return void socket.destroy()
       if (letter.kind === 'hello') return

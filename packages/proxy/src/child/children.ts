@@ -8,6 +8,7 @@ import type { Scope } from '../scope.ts'
 import { CertificateFiles } from './certificate-files.ts'
 import { ChildDoor } from './child-door.ts'
 import { childEnv } from './child-env.ts'
+import { whyNoChild } from './child-process.ts'
 
 /** What a child's environment may say besides. */
 export interface EnvOptions {
@@ -24,6 +25,8 @@ export interface EnvOptions {
 export class Children {
   readonly #engine: EngineContext & { open(inbound: Inbound): void }
   readonly #proxyUrl: (scope: Scope) => string
+  readonly #seen = new Set<number>()
+  readonly #claims = new Map<number, Scope>()
   #files: CertificateFiles | undefined
   #door: ChildDoor | undefined
 
@@ -46,6 +49,25 @@ export class Children {
     })
   }
 
+  /** @throws MidwireError MIDWIRE_CAPTURE unless a process on Node that was started with an environment of this proxy's, and lives */
+  claim(pid: number, scope: Scope): Disposable {
+    const obstacle = this.#seen.has(pid) ? undefined : whyNoChild(pid, token => this.#engine.credentials.scopeOf(token) !== undefined)
+    if (obstacle !== undefined)
+      throw new MidwireError(
+        'MIDWIRE_CAPTURE',
+        `${obstacle}; start it with the variables of env(), which make Node load @midwire/proxy/register`,
+      )
+    const holder = this.#claims.get(pid)
+    if (holder && !holder.ended)
+      throw new MidwireError('MIDWIRE_BAD_USE', `process ${pid} belongs to "${holder.name}"; it can be another's once that has ended`)
+    this.#claims.set(pid, scope)
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#claims.get(pid) === scope) this.#claims.delete(pid)
+      },
+    }
+  }
+
   close(): void {
     this.#door?.[Symbol.dispose]()
     this.#files?.[Symbol.dispose]()
@@ -55,7 +77,11 @@ export class Children {
   #parentVariables(scope: Scope, certificateFile: string): Record<string, string> {
     const { credentials } = this.#engine
     this.#door ??= new ChildDoor({
-      scopeOf: token => credentials.scopeOf(token),
+      scopeOf: ({ token, pid }) => {
+        const scope = credentials.scopeOf(token)
+        if (scope) this.#seen.add(pid)
+        return scope && (this.#claims.get(pid) ?? scope)
+      },
       open: inbound => this.#engine.open(inbound),
     })
     const [lettersPort, landingPort] = this.#door.ports

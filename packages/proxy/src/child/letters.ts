@@ -31,7 +31,7 @@ export interface FoundAddress {
 /** What a child tells, about the connection `id` of its own counting. */
 export type FromChild =
   /** The first of all; the token says whose child it is. */
-  | { readonly kind: 'hello'; readonly token: string }
+  | { readonly kind: 'hello'; readonly token: string; readonly pid: number }
   | ({ readonly kind: 'open'; readonly id: number } & Opening)
   | { readonly kind: 'tls'; readonly id: number; readonly tls: ChildTls }
   | { readonly kind: 'found'; readonly id: number; readonly addresses: readonly FoundAddress[] }

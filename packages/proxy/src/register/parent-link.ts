@@ -56,7 +56,7 @@ export class ParentLink {
     })
     connectUpstream(socket, { host: '127.0.0.1', port: this.#parent.lettersPort, noDelay: true })
     if (!this.#keepsAlive) socket.unref()
-    box.send({ kind: 'hello', token: this.#parent.token })
+    box.send({ kind: 'hello', token: this.#parent.token, pid: process.pid })
     return { socket, box }
   }
 
