@@ -1,5 +1,7 @@
 // Every entry point of the packages, in a process without vitest and without the optional peers.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 
 const { startProxy } = await import('@midwire/proxy')
 const { Authority } = await import('@midwire/proxy/authority')
@@ -10,7 +12,10 @@ const { json, startInterceptionProxy } = await import('@midwire/sdk')
 
 prepareCapture()()
 assert.match(Authority.create().certificate, /BEGIN CERTIFICATE/)
-const engine = await startProxy()
+const engine = await startProxy({ upstream: 'none', adoptUnscoped: true })
+const child = `fetch('https://api.example.com').catch(({ cause }) => console.log(cause.code))`
+const { stdout } = await promisify(execFile)(process.execPath, ['--eval', child], { env: { ...process.env, ...engine.env() } })
+assert.equal(stdout, 'ECONNREFUSED\n')
 await engine.close()
 const proxy = await startInterceptionProxy({ codec: json(), upstream: 'none' })
 await assert.rejects(fetch('https://api.example.com'), ({ cause }) => cause.code === 'ECONNREFUSED')
