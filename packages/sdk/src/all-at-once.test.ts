@@ -1,9 +1,11 @@
-import type { NetworkConditions, NetworkHandle, Outage, Side } from '@midwire/proxy'
+import type { Connection, NetworkConditions, NetworkHandle, Outage, Side } from '@midwire/proxy'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { long, runs } from '../../proxy/test/long-run.ts'
 import { checkReceived } from './checks.ts'
 import { json } from './codec/json.ts'
+import type { InterceptionProxy } from './interception-proxy.ts'
+import type { HoldHandle } from './rule-handle.ts'
 import { TestClient } from './testing/scripted-server.ts'
 import { host, startTestBed, url } from './testing/test-bed.ts'
 
@@ -54,6 +56,65 @@ function after(notes: readonly Note[], way: 'up' | 'down'): Note[] {
   })
 }
 
+/** A rule for each kind; returns the one that holds. */
+function declare(proxy: InterceptionProxy<Note>): HoldHandle<Note> {
+  const isOf = (wanted: Kind) => (note: Note, message: { readonly from: Side }) =>
+    note[message.from === 'client' ? 'up' : 'down'] === wanted
+  proxy.onMessage(isOf('drop')).optional().drop()
+  proxy.onMessage(isOf('twice')).optional().duplicate()
+  proxy.onMessage(isOf('late')).optional().delay(2)
+  proxy.onMessage(isOf('patched')).optional().patch({ isPatched: true })
+  return proxy.onMessage(isOf('held')).optional().hold()
+}
+
+interface Stage {
+  readonly proxy: InterceptionProxy<Note>
+  readonly client: TestClient
+  readonly connection: Connection
+  readonly holding: HoldHandle<Note>
+}
+
+async function play(
+  plan: readonly Step[],
+  { proxy, client, connection, holding }: Stage,
+): Promise<{ sent: Note[]; outage: Outage | undefined }> {
+  const sent: Note[] = []
+  const handles: NetworkHandle[] = []
+  let outage: Outage | undefined
+  for (const step of plan) {
+    switch (step.do) {
+      case 'send':
+        sent.push({ n: sent.length, up: step.up, down: step.down })
+        client.send(sent.at(-1))
+        break
+      case 'freeze':
+      case 'thaw':
+        connection[step.do](step.from ? { from: step.from } : {})
+        break
+      case 'add':
+        handles.push(proxy.network({ ...step.conditions, host }))
+        break
+      case 'dispose':
+        handles.shift()?.dispose()
+        break
+      case 'release':
+        if (holding.held.length > 0) holding.release()
+        break
+      case 'outage':
+        if (outage) {
+          outage.goOnline()
+          outage = undefined
+        } else outage = proxy.goOffline({ end: 'silent' })
+        break
+      case 'turn':
+        await new Promise<void>(resolve => {
+          setImmediate(resolve)
+        })
+    }
+  }
+  return { sent, outage }
+}
+
 test(
   'whatever rules, freezes, silent outages and conditions come together, each message meets its own fate, once and in order',
   { timeout: long ? 600_000 : 60_000 },
@@ -62,49 +123,10 @@ test(
       await using bed = await startTestBed({ codec: json<Note>(), seed })
       const { errors } = await bed.run('all at once', async () => {
         const { proxy } = bed
-        const isOf = (wanted: Kind) => (note: Note, message: { readonly from: Side }) =>
-          note[message.from === 'client' ? 'up' : 'down'] === wanted
-        proxy.onMessage(isOf('drop')).optional().drop()
-        proxy.onMessage(isOf('twice')).optional().duplicate()
-        proxy.onMessage(isOf('late')).optional().delay(2)
-        proxy.onMessage(isOf('patched')).optional().patch({ isPatched: true })
-        const holding = proxy.onMessage(isOf('held')).optional().hold()
+        const holding = declare(proxy)
         const client = await TestClient.open(url)
         const connection = await proxy.waitForConnection()
-        const sent: Note[] = []
-        const handles: NetworkHandle[] = []
-        let outage: Outage | undefined
-        for (const step of plan) {
-          switch (step.do) {
-            case 'send':
-              sent.push({ n: sent.length, up: step.up, down: step.down })
-              client.send(sent.at(-1))
-              break
-            case 'freeze':
-            case 'thaw':
-              connection[step.do](step.from ? { from: step.from } : {})
-              break
-            case 'add':
-              handles.push(proxy.network({ ...step.conditions, host }))
-              break
-            case 'dispose':
-              handles.shift()?.dispose()
-              break
-            case 'release':
-              if (holding.held.length > 0) holding.release()
-              break
-            case 'outage':
-              if (outage) {
-                outage.goOnline()
-                outage = undefined
-              } else outage = proxy.goOffline({ end: 'silent' })
-              break
-            case 'turn':
-              await new Promise<void>(resolve => {
-                setImmediate(resolve)
-              })
-          }
-        }
+        const { sent, outage } = await play(plan, { proxy, client, connection, holding })
         outage?.goOnline()
         connection.thaw()
         holding.dispose()
@@ -123,3 +145,22 @@ test(
     await fc.assert(property, { ...runs(25, 500), timeout: 10_000 })
   },
 )
+
+test('a test may end in the midst of all that: within bounds, with nothing left open', { timeout: long ? 600_000 : 60_000 }, async () => {
+  const property = fc.asyncProperty(steps, fc.nat(), async (plan, seed) => {
+    await using bed = await startTestBed({ codec: json<Note>(), seed })
+    let client: TestClient | undefined
+    const { errors } = await bed.run('all at once', async () => {
+      const { proxy } = bed
+      const holding = declare(proxy)
+      client = await TestClient.open(url)
+      await play(plan, { proxy, client, connection: await proxy.waitForConnection(), holding })
+    })
+    expect(errors).toEqual([])
+    await client?.closed
+    expect(bed.engine.connections.map(({ state }) => state)).toEqual(['closed'])
+    const messages = [...bed.engine.journal.read()].flatMap(event => (event.kind === 'message' ? [event.message] : []))
+    expect(messages.filter(({ settled }) => !settled)).toEqual([])
+  })
+  await fc.assert(property, { ...runs(15, 300), timeout: 10_000 })
+})

@@ -1,5 +1,6 @@
 import type { ControlFrame, ControlRule, Match, Message } from '@midwire/proxy'
-import { callerError, checkCount } from './bad-input.ts'
+import { checkCount } from './bad-input.ts'
+import { letGo } from './let-go.ts'
 import type { RuleDesk } from './rule-desk.ts'
 import { RuleHandle } from './rule-handle.ts'
 import type { HitOptions } from './wait-options.ts'
@@ -42,17 +43,7 @@ export class ControlHoldHandle extends ControlRuleHandle {
    * @throws MidwireError if it does not hold that frame, or not that many
    */
   release(frameOrCount: ControlFrame | number = 1): void {
-    const { held } = this
-    if (typeof frameOrCount === 'object') {
-      if (!held.includes(frameOrCount)) throw callerError('MIDWIRE_BAD_USE', 'release(frame): this rule does not hold that frame')
-      frameOrCount.connection.releaseFrame(frameOrCount)
-      return
-    }
-    checkCount(frameOrCount, 'release(count)')
-    if (held.length < frameOrCount) {
-      throw callerError('MIDWIRE_BAD_USE', `release(${frameOrCount}): it holds ${held.length}; await next() before releasing`)
-    }
-    for (const frame of held.slice(0, frameOrCount)) frame.connection.releaseFrame(frame)
+    letGo(this.held, frameOrCount, 'frame', one => one.connection.releaseFrame(one))
   }
 
   /** Lets everything go that is held now. */

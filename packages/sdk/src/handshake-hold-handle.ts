@@ -1,5 +1,6 @@
 import type { Connection, HandshakeRule } from '@midwire/proxy'
-import { callerError, checkCount } from './bad-input.ts'
+import { checkCount } from './bad-input.ts'
+import { letGo } from './let-go.ts'
 import { RuleHandle } from './rule-handle.ts'
 import type { HitOptions } from './wait-options.ts'
 
@@ -32,18 +33,7 @@ export class HandshakeHoldHandle extends RuleHandle<HandshakeRule> {
    * @throws MidwireError if it does not hold that connection, or not that many
    */
   release(connectionOrCount: Connection | number = 1): void {
-    const held = this.held
-    if (typeof connectionOrCount === 'object') {
-      if (!held.includes(connectionOrCount))
-        throw callerError('MIDWIRE_BAD_USE', 'release(connection): this rule does not hold that connection')
-      this.desk.releaseHandshake(connectionOrCount)
-      return
-    }
-    checkCount(connectionOrCount, 'release(count)')
-    if (held.length < connectionOrCount) {
-      throw callerError('MIDWIRE_BAD_USE', `release(${connectionOrCount}): it holds ${held.length}; await next() before releasing`)
-    }
-    for (const connection of held.slice(0, connectionOrCount)) this.desk.releaseHandshake(connection)
+    letGo(this.held, connectionOrCount, 'connection', one => this.desk.releaseHandshake(one))
   }
 
   /** Lets everything go that is held now. */

@@ -1,5 +1,6 @@
 import type { Exchange, Match, Message, RequestRule } from '@midwire/proxy'
-import { callerError, checkCount } from './bad-input.ts'
+import { checkCount } from './bad-input.ts'
+import { letGo } from './let-go.ts'
 import type { RuleDesk } from './rule-desk.ts'
 import { RuleHandle } from './rule-handle.ts'
 import type { HitOptions } from './wait-options.ts'
@@ -47,17 +48,7 @@ export class RequestHoldHandle extends RequestRuleHandle {
    * @throws MidwireError if it does not hold that exchange, or not that many
    */
   release(exchangeOrCount: Exchange | number = 1): void {
-    const { held } = this
-    if (typeof exchangeOrCount === 'object') {
-      if (!held.includes(exchangeOrCount)) throw callerError('MIDWIRE_BAD_USE', 'release(exchange): this rule does not hold that exchange')
-      this.run.releaseExchange(exchangeOrCount)
-      return
-    }
-    checkCount(exchangeOrCount, 'release(count)')
-    if (held.length < exchangeOrCount) {
-      throw callerError('MIDWIRE_BAD_USE', `release(${exchangeOrCount}): it holds ${held.length}; await next() before releasing`)
-    }
-    for (const exchange of held.slice(0, exchangeOrCount)) this.run.releaseExchange(exchange)
+    letGo(this.held, exchangeOrCount, 'exchange', one => this.run.releaseExchange(one))
   }
 
   /** Lets everything go that is held now. */

@@ -2,6 +2,7 @@ import type { FollowUp, Match, Message, MessageRule, Rule, RuleRun } from '@midw
 import { badInput, callerError, checkClose, checkCount } from './bad-input.ts'
 import type { RuleDesk } from './rule-desk.ts'
 import { afterTurn } from './after-turn.ts'
+import { letGo } from './let-go.ts'
 import type { HitOptions } from './wait-options.ts'
 
 /** A live rule. It lives until its scope ends or it is disposed. */
@@ -123,17 +124,7 @@ export class HoldHandle<T> extends MessageRuleHandle<T> {
    * @throws MidwireError if it does not hold that message, or not that many
    */
   release(messageOrCount: Message<T> | number = 1): void {
-    const held = this.held
-    if (typeof messageOrCount === 'object') {
-      if (!held.includes(messageOrCount)) throw callerError('MIDWIRE_BAD_USE', 'release(message): this rule does not hold that message')
-      messageOrCount.connection.release(messageOrCount)
-      return
-    }
-    checkCount(messageOrCount, 'release(count)')
-    if (held.length < messageOrCount) {
-      throw callerError('MIDWIRE_BAD_USE', `release(${messageOrCount}): it holds ${held.length}; await next() before releasing`)
-    }
-    for (const message of held.slice(0, messageOrCount)) message.connection.release(message)
+    letGo(this.held, messageOrCount, 'message', one => one.connection.release(one))
   }
 
   /** Lets everything go that is held now. */

@@ -1,3 +1,4 @@
+import { firstToDecide } from './first-to-decide.ts'
 import type { ControlFrame, ControlRule } from './rule.ts'
 import type { RuleRun } from './rule-run.ts'
 
@@ -7,27 +8,6 @@ export function judgeControl(
   frame: ControlFrame,
   failed: (run: RuleRun<ControlRule>, error: unknown) => void,
 ): RuleRun<ControlRule> | undefined {
-  let decided: RuleRun<ControlRule> | undefined
-  for (const run of runs) {
-    const { rule } = run
-    if (rule.control !== frame.kind) continue
-    try {
-      if (!rule.match.test(frame, frame) || !run.countMatch()) continue
-      if (rule.action.kind === 'observe') {
-        run.countAct()
-        rule.action.fn(frame)
-        continue
-      }
-    } catch (error) {
-      failed(run, error)
-      continue
-    }
-    if (decided) {
-      run.shadow()
-      continue
-    }
-    run.countAct()
-    decided = run
-  }
-  return decided
+  const meant = runs.filter(({ rule }) => rule.control === frame.kind)
+  return firstToDecide(meant, frame, failed, ({ action }) => (action.kind === 'observe' ? action.fn : undefined))
 }

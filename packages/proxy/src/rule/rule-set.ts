@@ -1,7 +1,8 @@
 import type { Connection } from '../connection.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
-import type { ConnectRule, ConnectTarget, ControlRule, HandshakeFacts, HandshakeRule, Match, MessageRule, Rule } from './rule.ts'
+import { firstToDecide } from './first-to-decide.ts'
+import type { ConnectRule, ConnectTarget, ControlRule, HandshakeFacts, HandshakeRule, MessageRule, Rule } from './rule.ts'
 import type { RequestAction, RequestRule } from './request-rule.ts'
 import { RuleRun } from './rule-run.ts'
 
@@ -98,12 +99,12 @@ export class RuleSet {
 
   /** Asks the TCP-phase rules, counts matches and acts, and returns the rule that decides. */
   decideConnect(scope: Scope, target: ConnectTarget, onFailure: RuleFailure<ConnectRule>): RuleRun<ConnectRule> | undefined {
-    return decide(this.connectRules(scope), target, onFailure)
+    return firstToDecide(this.connectRules(scope), target, onFailure)
   }
 
   /** Asks the handshake rules, counts matches and acts, and returns the rule that decides. */
   decideHandshake(scope: Scope, facts: HandshakeFacts, onFailure: RuleFailure<HandshakeRule>): RuleRun<HandshakeRule> | undefined {
-    return decide(this.handshakeRules(scope), facts, onFailure)
+    return firstToDecide(this.handshakeRules(scope), facts, onFailure)
   }
 
   /** True if a live rule could answer a client of `scope` for `host` without upstream: then the client is accepted first. */
@@ -149,27 +150,4 @@ function inOrder<R extends Rule>(runs: Iterable<RuleRun<R>>, scope: Scope): Rule
   return [...runs]
     .filter(({ rule }) => !rule.scope.ended && rule.scope.isRelatedTo(scope))
     .sort((a, b) => b.rule.scope.depth - a.rule.scope.depth || b.order - a.order)
-}
-
-function decide<S, R extends Rule & { readonly match: Match<S, S> }>(
-  runs: readonly RuleRun<R>[],
-  subject: S,
-  onFailure: RuleFailure<R>,
-): RuleRun<R> | undefined {
-  let decided: RuleRun<R> | undefined
-  for (const run of runs) {
-    try {
-      if (!run.rule.match.test(subject, subject) || !run.countMatch()) continue
-    } catch (error) {
-      onFailure(run, error)
-      continue
-    }
-    if (decided) {
-      run.shadow()
-      continue
-    }
-    run.countAct()
-    decided = run
-  }
-  return decided
 }
