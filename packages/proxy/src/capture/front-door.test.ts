@@ -104,6 +104,8 @@ describe('credentials that carry the scope', () => {
     const agent = new ProxyAgent(proxy.url)
     onTestFinished(() => agent.close())
     expect((await fetch('http://api.example.com/x', { dispatcher: agent })).status).toBe(200)
+    expect(() => proxy.proxyUrl(proxy.root, { credentials: false })).toThrow('credentials: false — expected true')
+    expect(() => proxy.socksUrl(proxy.openScope('a'), { credentials: false })).toThrow('lets other machines in')
   })
 })
 
@@ -206,4 +208,9 @@ test('an upgrade in absolute form whose upstream cannot be reached is answered 5
   )
   expect(await client.untilText('could not reach')).toContain('HTTP/1.1 502 Bad Gateway')
   expect(await client.ended()).toBe('fin')
+  client.socket.end()
+  const refusals = [...proxy.journal.read()].filter(event => event.kind === 'refused')
+  expect(refusals).toMatchObject([
+    { status: 502, text: expect.stringContaining('no upstream connection: '), connection: { state: 'closed' } },
+  ])
 })

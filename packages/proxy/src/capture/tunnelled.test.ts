@@ -31,6 +31,15 @@ describe('a host that is not intercepted', () => {
     onTestFinished(() => server[Symbol.asyncDispose]())
     // A rule that could answer does not keep the server from being asked.
     const proxy = await started({ ...options, route: { 'api.example.com': `https://127.0.0.1:${server.port}` } })
+    proxy.rules.add({
+      on: 'handshake',
+      scope: proxy.root,
+      at: { file: '/tunnelled.test.ts', line: 1, column: 1 },
+      start: 'onConnect',
+      optional: false,
+      match: { test: () => true, text: 'any' },
+      action: { kind: 'reset' },
+    })
     const agent = new ProxyAgent({ uri: proxy.url, requestTls: { ca: other.certificate } })
     const answer = await fetch('https://api.example.com/x', { dispatcher: agent })
     expect(await answer.json()).toMatchObject({ url: '/x' })

@@ -191,6 +191,10 @@ export class HttpConnection implements HttpClient, Doorway {
     return this.leg
   }
 
+  get unreachableStatus(): number | undefined {
+    return this.#options.onUnreachable === 'badGateway' ? 502 : undefined
+  }
+
   get link(): UpstreamLink | undefined {
     return this.#link
   }

@@ -1,7 +1,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import { parseUpstream, type Upstream } from '../capture/route.ts'
 import type { EngineContext } from '../engine-context.ts'
-import { messageOf, MidwireError } from '../errors.ts'
+import { messageOf, MidwireError, nameOf } from '../errors.ts'
 import type { Leg } from '../io/leg.ts'
 import { Pump } from '../io/pump.ts'
 import type { WireConnection } from '../io/wire-connection.ts'
@@ -21,6 +21,8 @@ import type { UpstreamLink } from './upstream-link.ts'
 export interface Doorway {
   readonly client: Leg
   readonly link: UpstreamLink | undefined
+  /** What the client is answered where upstream cannot be reached; `undefined`: it is reset. */
+  readonly unreachableStatus: number | undefined
   openLink(target: Target): Promise<UpstreamLink>
   /** Gives up the upstream leg, if there is one, for another. */
   replaceLink(leg: Leg): UpstreamLink
@@ -52,7 +54,11 @@ export async function openWebSocket(
     giveUp()
   })
 
-  const asked = await askRules(engine, door, connection, request, locus)
+  const asked = await askRules(engine, door, connection, request, locus).catch((error: unknown) => {
+    if (connection.state === 'opening') engine.refused(connection, door.unreachableStatus, `no upstream connection: ${nameOf(error)}`)
+    connection.markClosed()
+    throw error
+  })
   if (!asked) return
   if (connection.state !== 'opening') return asked.link.destroy()
   const { link, requestTarget, headers } = asked
