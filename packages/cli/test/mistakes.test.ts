@@ -103,6 +103,10 @@ test('midwire ca makes an authority whose key is this user’s alone, and says h
   ])
     expect(made.errors).toContain(line)
   expect((await midwire(['ca', '--out', file])).errors).toContain('it is there already; --force overwrites it')
+  // As somebody may have left it who made the key by other means.
+  chmodSync(folder.file('own-key.pem'), 0o644)
+  expect(await midwire(['ca', '--out', file, '--force'])).toMatchObject({ code: 0 })
+  expect(statSync(folder.file('own-key.pem')).mode & 0o777).toBe(0o600)
   const printed = await midwire(['ca', '--ca-cert', file])
   expect(new X509Certificate(printed.output).ca).toBe(true)
   expect(printed.output).not.toContain('KEY')

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { Authority } from '@midwire/proxy/authority'
 import { authorityOptions, findAuthority, keyFileBeside } from '../authority-source.ts'
 import type { Command } from '../command.ts'
@@ -34,9 +34,8 @@ ${optionHelp(options)}`,
     const { out, force = false } = values
     if (out !== undefined) {
       const { certificate, key } = Authority.create()
-      const flag = force ? 'w' : 'wx'
-      write(keyFileBeside(out), key, 0o600, flag)
-      write(out, certificate, 0o644, flag)
+      write(keyFileBeside(out), key, 0o600, force)
+      write(out, certificate, 0o644, force)
       process.stderr.write(
         `Wrote ${out} and ${keyFileBeside(out)}. Use it with --ca-cert ${out}. To trust it:\n${trustLines(out, certificate)}\n`,
       )
@@ -53,9 +52,11 @@ ${optionHelp(options)}`,
   },
 }
 
-function write(file: string, text: string, mode: number, flag: 'w' | 'wx'): void {
+function write(file: string, text: string, mode: number, force: boolean): void {
   try {
-    writeFileSync(file, text, { mode, flag })
+    // A file that is overwritten keeps its mode, and a link leads elsewhere.
+    if (force) rmSync(file, { force })
+    writeFileSync(file, text, { mode, flag: 'wx' })
   } catch (cause) {
     const why = codeOf(cause) === 'EEXIST' ? 'it is there already; --force overwrites it' : messageOf(cause)
     throw new UsageError(`--out: ${file} cannot be written: ${why}`, { cause })
