@@ -1,24 +1,17 @@
 import type { Codec } from '../codec.ts'
 import type { EngineContext } from '../engine-context.ts'
-import { withHeader } from '../http/raw-headers.ts'
 import { Pump } from '../io/pump.ts'
 import type { WireConnection } from '../io/wire-connection.ts'
 import type { Session } from '../session/session.ts'
 import { other } from '../side.ts'
 import type { Side } from '../side.ts'
 import { Opcode } from '../ws/frame.ts'
-import type { AheadAnswer } from './ahead-answer.ts'
 import type { Envelope } from './framing.ts'
 import type { Letter } from './letter.ts'
 import type { Passage } from './passage.ts'
+import { Polls } from './polls.ts'
 import { StreamLeg } from './stream-leg.ts'
 import { frameFrom, framesIn } from './virtual-frames.ts'
-
-/** Characters of what a server has said in which its connection's key is looked for. */
-const mostTold = 64 * 1024
-
-/** Fields that say something of one body, or one connection. */
-const ofOneBody = ['content-length', 'transfer-encoding', 'content-encoding', 'etag', 'date', 'connection', 'keep-alive']
 
 /** One exchange of a message stream, as the stream ends it. */
 export interface StreamExchangeControl {
@@ -48,6 +41,7 @@ interface Way {
 export class MessageStream {
   readonly connection: WireConnection
   readonly codec: Codec<unknown>
+  readonly polls: Polls = new Polls()
   /** It has many exchanges. */
   readonly #isShared: boolean
   /** By who sends. */
@@ -59,9 +53,6 @@ export class MessageStream {
   readonly #session: Session
   readonly #pump: Pump
   readonly #engine: EngineContext
-  #lastHead: readonly string[] = ['Content-Type', 'text/plain; charset=utf-8']
-  readonly #ahead: AheadAnswer[] = []
-  #told = ''
   #mark = 0
   #over = false
   #ended: 'fin' | 'rst' | 'closed' | undefined
@@ -117,16 +108,6 @@ export class MessageStream {
     return this.#ways[from].paused
   }
 
-  /** Notes what the server has told the client, to know a key again that was among it. */
-  tell(parts: readonly Uint8Array[]): void {
-    if (!this.#isShared || this.#told.length > mostTold) return
-    for (const part of parts) this.#told += Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString('utf8')
-  }
-
-  hasTold(key: string): boolean {
-    return key !== '' && this.#told.includes(key)
-  }
-
   note(text: string): void {
     this.#engine.note(this.connection, this.connection.scope, text)
   }
@@ -134,28 +115,6 @@ export class MessageStream {
   /** An exchange of this connection has begun. */
   join(exchange: StreamExchangeControl): void {
     this.#exchanges.add(exchange)
-  }
-
-  /** Keeps the headers of a response, for one of our own. */
-  rememberHead(rawHeaders: readonly string[]): void {
-    this.#lastHead = rawHeaders
-  }
-
-  /** Headers for a body of our own: like those of the response before it. */
-  likeBefore(length: number): readonly string[] {
-    let headers = this.#lastHead
-    for (const name of ofOneBody) headers = withHeader(headers, name, undefined)
-    return [...headers, 'Content-Length', String(length)]
-  }
-
-  /** A poll was answered ahead of upstream. */
-  answeredAhead(answer: AheadAnswer): void {
-    this.#ahead.push(answer)
-  }
-
-  /** What a new poll of the client is answered with, if upstream has been asked already. */
-  takeAhead(): AheadAnswer | undefined {
-    return this.#ahead.shift()
   }
 
   /** It is over. */
@@ -302,7 +261,7 @@ export class MessageStream {
 
   #finished(): void {
     this.#over = true
-    for (const answer of this.#ahead.splice(0)) answer.abandon()
+    this.polls.abandon()
     for (const from of ['client', 'server'] as const) {
       const count = this.#ways[from].waiting.splice(0).length
       if (count > 0)

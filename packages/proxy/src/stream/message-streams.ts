@@ -72,7 +72,7 @@ export class MessageStreams implements DeclaredStreams {
     )
     const known =
       candidates.find(candidate => candidate.key === key) ??
-      candidates.find(candidate => candidate.key === undefined && candidate.stream.hasTold(key))
+      candidates.find(candidate => candidate.key === undefined && candidate.stream.polls.hasTold(key))
     if (known) known.key = key
     return known?.stream
   }

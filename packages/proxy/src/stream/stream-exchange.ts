@@ -114,8 +114,8 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
     this.#responded = true
     stream.note('a poll is answered ahead of its server; the next one gets what that answers')
     const answer = new AheadAnswer(control)
-    stream.answeredAhead(answer)
-    control.answerAhead({ status: 200, headers: stream.likeBefore(body.length), body }, (head, rest) => {
+    stream.polls.answeredAhead(answer)
+    control.answerAhead({ status: 200, headers: stream.polls.likeBefore(body.length), body }, (head, rest) => {
       if (head && rest) void answer.come(this.response(head, rest))
       else answer.broke()
     })
@@ -164,7 +164,7 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
     const { stream, control, declared, exchange } = this.#options
     const { connectionKey, answers } = declared.declaration
     this.#polls = connectionKey !== undefined && head.method === 'GET' && answers?.(exchange) !== false
-    const ahead = this.#polls ? stream.takeAhead() : undefined
+    const ahead = this.#polls ? stream.polls.takeAhead() : undefined
     if (!ahead) return { head, body }
     this.#taken = ahead
     this.#responded = true
@@ -184,7 +184,7 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
       packing: declared.declaration.packing ?? one,
       chunked: control.client.version === '1.1',
       onMessages: (parts, binary) => {
-        if (from === 'server') stream.tell(parts)
+        if (from === 'server' && declared.declaration.connectionKey !== undefined) stream.polls.tell(parts)
         this.#watch.see(from, parts, binary)
       },
       onDone: () => {
@@ -207,7 +207,7 @@ export class StreamExchange implements DeclaredStream, StreamExchangeControl {
     const { connection } = stream
     const transport = name === 'sse' || name === 'lines' ? name : name === 'body' ? 'polling' : name === 'sse blocks' ? 'sse' : 'http'
     if (connection.transport === 'http') connection.transport = transport
-    if (status === 200) stream.rememberHead(rawHeaders)
+    if (status === 200) stream.polls.rememberHead(rawHeaders)
     if (status >= 400) {
       if (connection.state === 'opening') engine.refused(connection, status, `${status} ${statusText} from upstream`)
       if (declared.declaration.connectionKey !== undefined) stream.finish()
