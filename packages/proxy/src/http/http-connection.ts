@@ -238,7 +238,7 @@ export class HttpConnection implements HttpClient, Doorway {
 
   /** Upstream for one exchange: at once where it is connected already. */
   #openHttp(target: Target): UpstreamHttp | Promise<UpstreamHttp> {
-    if (this.#http && this.#origin === originOf(target) && this.#http.link === this.#link && !this.#http.link.leg.closed) return this.#http
+    if (this.#http && this.#origin === originOf(target) && this.#http.link === this.#link && !this.#http.link.isOver) return this.#http
     return this.openLink(target).then(link => {
       this.#origin = originOf(target)
       return (this.#http = new Http1Upstream(link, () => this.#stray('a second response, and its connection was ended')))
@@ -268,6 +268,12 @@ export class HttpConnection implements HttpClient, Doorway {
       throw new Error('the client left while upstream was being dialled')
     }
     this.#link = link
+    let isKnown = true
+    // Once: another may have taken its place.
+    const forget = (): void => {
+      if (isKnown) this.#upstreams.delete(origin)
+      isKnown = false
+    }
     // A server that gives up on an idle client says so, with a 408 (RFC 9110 §15.5.9), say: the client is to see it.
     const pass = (bytes: Buffer): void => {
       this.#stray(`${bytes.length} bytes, which were ${this.#pipeline.isEmpty ? '' : 'not '}passed on`)
@@ -278,9 +284,16 @@ export class HttpConnection implements HttpClient, Doorway {
       if (this.#pipeline.isEmpty) this.leg.end()
     }
     if (this.#options.onUnreachable === 'reset') link.whenIdle({ onBytes: pass, onEnd: end })
-    else link.whenIdle({ onBytes: () => link.destroy(), onEnd: () => link.destroy() })
+    else {
+      // What is asked next is asked on another.
+      const drop = (): void => {
+        forget()
+        link.destroy()
+      }
+      link.whenIdle({ onBytes: drop, onEnd: drop })
+    }
     link.leg.stream.on('close', () => {
-      this.#upstreams.delete(origin)
+      forget()
       if (this.#spared.delete('client')) return
       if (this.#hasSwitched || !this.#pipeline.isEmpty || this.#options.onUnreachable === 'badGateway') return
       this.leg.endLike(link.leg)

@@ -1,5 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { rawClient } from '../../test/raw-peer.ts'
 import { turnsUntil } from '../../test/turns.ts'
 import type { RequestFacts } from '../rule/request-rule.ts'
 import { exchanges, head, journalled, notes, own, rule, wire } from './testing/wire.ts'
@@ -237,6 +238,21 @@ describe('forwardThen', () => {
     upstream.socket.end(answer)
     expect(await client.ended()).toBe('fin')
     expect(client.text).toBe('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy')
+  })
+
+  test('a client of the forward proxy asks on, whether upstream has ended its connection or not', async () => {
+    const { server, proxy } = await wire()
+    rule(proxy, { kind: 'forwardThen', response: own(503, 'busy') }, { when: ({ path }) => path === '/1' })
+    const client = await rawClient(Number(new URL(proxy.url).port))
+    onTestFinished(() => void client.socket.destroy())
+    for (const [k, expected] of ['busy', 'ok', 'ok'].entries()) {
+      client.socket.write(`GET http://127.0.0.1:${server.port}/${k + 1} HTTP/1.1\r\nHost: a\r\n\r\n`)
+      const upstream = await server.accepted(k)
+      await upstream.takeThrough('\r\n\r\n')
+      upstream.socket.end(ok)
+      await client.takeThrough(expected)
+    }
+    expect(server.peers).toHaveLength(3)
   })
 
   test('an upstream that ends instead of answering ends the client, too', async () => {

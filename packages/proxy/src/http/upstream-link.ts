@@ -70,13 +70,13 @@ class Lender extends Agent {
     this.#socket = socket
     socket.on('free', () => this.#lend(this.#waiting.shift()))
     socket.on('close', () => {
-      for (const request of this.#waiting.splice(0)) request.destroy(ended())
+      for (const request of this.#waiting.splice(0)) this.#refuse(request)
     })
   }
 
   /** What Node calls for a request that needs a socket. */
   addRequest(request: ClientRequest): void {
-    if (this.#socket.destroyed) request.destroy(ended())
+    if (this.#socket.destroyed) this.#refuse(request)
     else if (this.#borrower) this.#waiting.push(request)
     else this.#lend(request)
   }
@@ -84,6 +84,11 @@ class Lender extends Agent {
   whenIdle(listener: IdleListener): void {
     this.#idle = listener
     if (!this.#borrower) this.#listen()
+  }
+
+  /** What Node's own agent does: destroyed, a request would wait for a socket to tell of its failure. */
+  #refuse(request: ClientRequest): void {
+    Reflect.apply(request.onSocket, request, [null, new Error('the upstream connection of this client has ended')])
   }
 
   #lend(request: ClientRequest | undefined): void {
@@ -101,8 +106,4 @@ class Lender extends Agent {
 
   readonly #onBytes = (bytes: Buffer): void => this.#idle?.onBytes(bytes)
   readonly #onEnd = (): void => this.#idle?.onEnd()
-}
-
-function ended(): Error {
-  return new Error('the upstream connection of this client has ended')
 }
