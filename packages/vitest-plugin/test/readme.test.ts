@@ -48,6 +48,7 @@ beforeAll(() => {
   for (const name of ['proxy', 'sdk', 'vitest-plugin']) symlinkSync(join(root, 'packages', name), join(modules, '@midwire', name))
   for (const name of ['vitest', '@types']) symlinkSync(join(root, 'node_modules', name), join(modules, name))
   for (const name of ['msw', 'zod']) symlinkSync(join(root, 'packages', 'sdk', 'node_modules', name), join(modules, name))
+  symlinkSync(join(root, 'packages', 'vitest-plugin', 'node_modules', '@vitest'), join(modules, '@vitest'))
   symlinkSync(join(root, 'examples', 'browser', 'node_modules', 'playwright-core'), join(modules, 'playwright-core'))
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   writeFileSync(join(folder, 'around.d.ts'), around)

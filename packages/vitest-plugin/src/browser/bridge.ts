@@ -25,7 +25,9 @@ export class Bridge {
   readonly #options: BridgeOptions
   readonly #server: Server
   readonly #signal = new Int32Array(new SharedArrayBuffer(4))
-  readonly #news: WireNews[] = []
+  /** What the page has not said yet that it has got. */
+  #news: WireNews[] = []
+  #told = 0
   #worker: Worker | undefined
   /** The page's call, which stands still until it is answered. */
   #call: ServerResponse | undefined
@@ -49,27 +51,38 @@ export class Bridge {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname } = new URL(request.url ?? '/', 'http://bridge')
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://bridge')
     response.setHeader('access-control-allow-origin', request.headers.origin ?? '*')
     response.setHeader('cache-control', 'no-store')
     switch (pathname) {
       case `/${this.#options.token}/call`:
         return this.#takeCall(JSON.parse(await textOf(request)) as WireRequest, response)
       case `/${this.#options.token}/news`:
-        return this.#takePoll(response)
+        return this.#takePoll(response, Number(searchParams.get('got')))
       default:
         response.writeHead(404).end()
     }
   }
 
   #takeCall(request: WireRequest, response: ServerResponse): void {
+    if (request.kind === 'begin') this.#forget()
     this.#call = response
-    const site = request.kind === 'call' ? this.#options.locate(request.stack) : undefined
+    const site = request.kind === 'call' && request.of !== 0 ? this.#options.locate(request.stack) : undefined
     this.#post({ kind: 'request', request, site })
   }
 
-  #takePoll(response: ServerResponse): void {
+  /** Another page, or another file in it: nothing is left to tell to the one before. */
+  #forget(): void {
+    clearTimeout(this.#poll?.timer)
+    this.#poll = undefined
+    this.#news = []
+    this.#told = 0
+  }
+
+  #takePoll(response: ServerResponse, got: number): void {
     this.#endPoll()
+    this.#news.splice(0, Math.max(0, got - this.#told))
+    this.#told = Math.max(this.#told, got)
     const poll = { response, timer: setTimeout(() => this.#endPoll(), patience) }
     this.#poll = poll
     response.once('close', () => {
@@ -87,7 +100,7 @@ export class Bridge {
     this.#poll = undefined
     if (!poll) return
     clearTimeout(poll.timer)
-    poll.response.end(JSON.stringify(this.#news.splice(0)))
+    poll.response.end(JSON.stringify(this.#news))
   }
 
   #post(message: BridgeToEngine): void {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { startProxy } from '@midwire/proxy'
-import type { ProxyEngine } from '@midwire/proxy'
+import type { ProxyEngine, SourceLine } from '@midwire/proxy'
 import type { KeyPair } from '@midwire/proxy/authority'
 import { readCallSite } from '@midwire/sdk'
 import type { CallSite } from '@midwire/sdk'
@@ -67,6 +67,7 @@ class Contexts {
   readonly #project: TestProject
   readonly #settings: ContextSettings
   readonly #open: (Bridge | Door)[] = []
+  readonly #lines = new Map<string, SourceLine>()
 
   constructor(project: TestProject, settings: ContextSettings) {
     this.#project = project
@@ -94,8 +95,8 @@ class Contexts {
 
   /** Where vitest serves the page itself. */
   #ownHosts(): string[] {
-    const { httpServer } = this.#project.vite
-    const address = httpServer?.address()
+    const { vite, browser } = this.#project
+    const address = (browser?.vite ?? vite).httpServer?.address()
     if (typeof address !== 'object' || !address) return []
     return ['localhost', '127.0.0.1', '[::1]'].map(host => `${host}:${address.port}`)
   }
@@ -105,12 +106,18 @@ class Contexts {
   }
 
   #locate(stack: string): CallSite {
+    const frames = stack.replace(/^\n/, '')
+    // Source maps are slow to read: the caller is the first that is no code of Midwire's own.
+    const nearest = frames.split('\n', 2).join('\n')
+    const known = this.#lines.get(nearest)
+    if (known) return { line: known, frames }
     const browser = this.#project.browser as { parseStacktrace?: (text: string) => ParsedFrame[] } | undefined
-    const frames = browser?.parseStacktrace?.(`Error: call${stack}`) ?? []
+    const parsed = browser?.parseStacktrace?.(`Error: call\n${nearest}`) ?? []
     const { line } = readCallSite(
-      frames.map(frame => `    at ${frame.method || 'call'} (${frame.file}:${frame.line}:${frame.column})`).join('\n'),
+      parsed.map(each => `    at ${each.method || 'call'} (${each.file}:${each.line}:${each.column})`).join('\n'),
     )
-    return { line, frames: stack.replace(/^\n/, '') }
+    this.#lines.set(nearest, line)
+    return { line, frames }
   }
 }
 

@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { calledFrom } from '@midwire/sdk'
 import type { CallSite } from '@midwire/sdk'
 import { decode, encode, fromWireError, isPlain, toWireError } from './wire-value.ts'
-import type { WireCoder, WireNews, WireOutcome, WireReply, WireRequest, WireValue } from './wire-value.ts'
+import type { WireCoder, WireNews, WireOutcome, WireQuestion, WireReply, WireRequest, WireValue } from './wire-value.ts'
 import type { BridgeToEngine, EngineToBridge } from './bridge-message.ts'
 
 /** ms that a page may take for a function that the wire waits for; the wire stands still meanwhile. */
@@ -28,6 +28,9 @@ export class EngineLink implements WireCoder {
   readonly #functions = new Map<string, object>()
   readonly #answers = new Map<number, WireOutcome>()
   readonly #later = new Map<number, (outcome: WireOutcome) => void>()
+  /** Questions that the wire waits for, the innermost last. */
+  readonly #asked: WireQuestion[] = []
+  readonly #deferred: (() => void)[] = []
   #questions = 0
   #promises = 0
   /** Requests of the page that wait for their reply. */
@@ -130,9 +133,14 @@ export class EngineLink implements WireCoder {
 
   /** Calls a function of the page, and stands still until it has answered. */
   #askNow(fn: number, args: readonly unknown[]): unknown {
-    const question = this.#ask(fn, args)
+    const asked = this.#ask(fn, args)
+    const { question } = asked
     const deadline = performance.now() + patience
+    this.#asked.push(asked)
     this.#serveUntil(() => this.#answers.has(question) || this.#gone || performance.now() > deadline)
+    this.#asked.pop()
+    // When all that stands still now has gone on.
+    if (this.#asked.length === 0 && this.#deferred.length > 0) queueMicrotask(() => this.#performDeferred())
     const outcome = this.#answers.get(question)
     this.#answers.delete(question)
     if (outcome) return this.#read(outcome)
@@ -141,16 +149,16 @@ export class EngineLink implements WireCoder {
 
   #askLater(fn: number, args: readonly unknown[]): Promise<unknown> {
     const { promise, resolve } = Promise.withResolvers<WireOutcome>()
-    this.#later.set(this.#ask(fn, args, true), resolve)
+    this.#later.set(this.#ask(fn, args, true).question, resolve)
     return promise.then(outcome => this.#read(outcome))
   }
 
-  #ask(fn: number, args: readonly unknown[], isLater = false): number {
+  #ask(fn: number, args: readonly unknown[], isLater = false): WireQuestion {
     const question = this.#questions++
     const asked = { kind: 'question', question, fn, args: args.map(arg => encode(arg, this)) } as const
     if (isLater || this.#open === 0) this.#tell(asked)
     else this.#reply(asked)
-    return question
+    return asked
   }
 
   #read(outcome: WireOutcome): unknown {
@@ -188,11 +196,25 @@ export class EngineLink implements WireCoder {
         this.#gone = false
         return this.#reply({ kind: 'taken' })
       case 'call':
-      case 'get':
-        this.#turn = true
-        this.#left = request.left === null ? undefined : performance.now() + request.left
-        return this.#reply({ kind: 'return', ...this.#outcome(() => this.#perform(request, site)) })
+      case 'get': {
+        const asked = this.#asked.at(-1)
+        if (!asked || asked.question === request.during) return this.#serve(request, site)
+        // The wire stands in the midst of a message: the page answers first, and its call has its turn after that.
+        this.#deferred.push(() => this.#serve(request, site))
+        return this.#reply(asked)
+      }
     }
+  }
+
+  #serve(request: WireRequest & { readonly kind: 'call' | 'get' }, site: CallSite | undefined): void {
+    this.#turn = true
+    this.#left = request.left === null ? undefined : performance.now() + request.left
+    this.#reply({ kind: 'return', ...this.#outcome(() => this.#perform(request, site)) })
+  }
+
+  #performDeferred(): void {
+    for (const serve of this.#deferred.splice(0)) serve()
+    if (this.#turn) this.#serveUntil(() => !this.#turn)
   }
 
   #takeAnswer(answer: WireRequest & { readonly kind: 'answer' }): void {

@@ -1,5 +1,5 @@
 import { bridgeHost, decode, encode, fromWireError, toWireError } from './wire-value.ts'
-import type { WireCoder, WireNews, WireQuestion, WireReply, WireRequest, WireValue } from './wire-value.ts'
+import type { WireCircumstances, WireCoder, WireNews, WireOutcome, WireQuestion, WireReply, WireRequest, WireValue } from './wire-value.ts'
 
 /** A browser's own, of which these types know nothing. */
 interface SynchronousRequest {
@@ -29,7 +29,9 @@ export class PageLink implements WireCoder {
   #functions: object[] = []
   #functionIds = new WeakMap<object, number>()
   readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void; readonly stack: string }>()
+  readonly #answered = new Set<number>()
   #turn = false
+  #during: number | null = null
   #polling: Promise<void> | undefined
   #stop = new AbortController()
 
@@ -47,6 +49,7 @@ export class PageLink implements WireCoder {
   start(): void {
     this.#remotes.clear()
     this.#pending.clear()
+    this.#answered.clear()
     this.#functions = []
     this.#functionIds = new WeakMap()
     this.#send({ kind: 'begin' })
@@ -127,7 +130,7 @@ export class PageLink implements WireCoder {
   }
 
   #get(of: number, name: string): unknown {
-    return this.#ask({ kind: 'get', of, name, left: this.#left() ?? null }, ownFramesOut(new Error('get').stack ?? ''))
+    return this.#ask({ kind: 'get', of, name, ...this.#circumstances() }, ownFramesOut(new Error('get').stack ?? ''))
   }
 
   #call(of: number, name: string, args: readonly unknown[]): unknown {
@@ -135,7 +138,7 @@ export class PageLink implements WireCoder {
     Error.stackTraceLimit = 40
     const stack = ownFramesOut(new Error('call').stack ?? '')
     Error.stackTraceLimit = limit
-    return this.#ask({ kind: 'call', of, name, args: args.map(arg => encode(arg, this)), stack, left: this.#left() ?? null }, stack)
+    return this.#ask({ kind: 'call', of, name, args: args.map(arg => encode(arg, this)), stack, ...this.#circumstances() }, stack)
   }
 
   /** One request, and the questions that come before its answer does. */
@@ -168,7 +171,12 @@ export class PageLink implements WireCoder {
     return JSON.parse(sent.responseText) as WireReply
   }
 
+  #circumstances(): WireCircumstances {
+    return { left: this.#left() ?? null, during: this.#during }
+  }
+
   #answerNow(question: WireQuestion): WireRequest {
+    this.#answered.add(question.question)
     try {
       return { kind: 'answer', question: question.question, value: encode(this.#apply(question), this) }
     } catch (error) {
@@ -176,35 +184,50 @@ export class PageLink implements WireCoder {
     }
   }
 
-  #apply({ fn, args }: WireQuestion): unknown {
-    const call = this.#functions[fn] as (...all: readonly unknown[]) => unknown
-    return call(...args.map(arg => decode(arg, this)))
+  #apply({ question, fn, args }: WireQuestion): unknown {
+    const before = this.#during
+    this.#during = question
+    try {
+      const call = this.#functions[fn] as (...all: readonly unknown[]) => unknown
+      return call(...args.map(arg => decode(arg, this)))
+    } finally {
+      this.#during = before
+    }
   }
 
-  async #answerLater(question: WireQuestion): Promise<void> {
+  #answerLater(question: WireQuestion): void {
+    // It has come in the midst of a call, too.
+    if (this.#answered.delete(question.question)) return
+    const answer = (outcome: WireOutcome): void => void this.#send({ kind: 'answer', question: question.question, ...outcome })
+    const give = (value: unknown): void => answer({ value: encode(value, this) })
+    const fail = (error: unknown): void => answer({ error: toWireError(error) })
     try {
-      const value = await this.#apply(question)
-      this.#send({ kind: 'answer', question: question.question, value: encode(value, this) })
+      const value = this.#apply(question)
+      // What need not wait must not: the wire stands still.
+      if (value instanceof Promise) value.then(give).catch(fail)
+      else give(value)
     } catch (error) {
-      this.#send({ kind: 'answer', question: question.question, error: toWireError(error) })
+      fail(error)
     }
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
+    let got = 0
     while (!signal.aborted) {
       let news: readonly WireNews[]
       try {
-        news = (await (await load(`${this.#base}/news`, { signal })).json()) as readonly WireNews[]
+        news = (await (await load(`${this.#base}/news?got=${got}`, { signal })).json()) as readonly WireNews[]
       } catch (error) {
         if (signal.aborted) return
         throw error
       }
+      got += news.length
       for (const each of news) this.#take(each)
     }
   }
 
   #take(news: WireNews): void {
-    if (news.kind === 'question') return void this.#answerLater(news)
+    if (news.kind === 'question') return this.#answerLater(news)
     const waiting = this.#pending.get(news.promise)
     this.#pending.delete(news.promise)
     if ('error' in news) waiting?.reject(fromWireError(news.error, waiting.stack))

@@ -21,20 +21,25 @@ export interface RemoteShape {
 export type WireRequest =
   /** A page that knows of nothing yet. */
   | { readonly kind: 'begin' }
-  | {
+  | ({
       readonly kind: 'call'
       readonly of: number
       readonly name: string
       readonly args: readonly WireValue[]
       /** Of the call, as the browser printed it. */
       readonly stack: string
-      /** ms until the test or hook that runs is given up; `null`: never. */
-      readonly left: number | null
-    }
-  | { readonly kind: 'get'; readonly of: number; readonly name: string; readonly left: number | null }
+    } & WireCircumstances)
+  | ({ readonly kind: 'get'; readonly of: number; readonly name: string } & WireCircumstances)
   | ({ readonly kind: 'answer'; readonly question: number } & WireOutcome)
   /** The code of the page that has called has come to its end. */
   | { readonly kind: 'turn' }
+
+export interface WireCircumstances {
+  /** ms until the test or hook that runs is given up; `null`: never. */
+  readonly left: number | null
+  /** The question whose answer is being found; `null`: none. */
+  readonly during: number | null
+}
 
 export type WireOutcome = { readonly value: WireValue } | { readonly error: WireError }
 
