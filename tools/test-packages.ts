@@ -28,7 +28,7 @@ interface Result {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const packages = ['proxy', 'sdk', 'vitest-plugin']
+const packages = ['proxy', 'sdk', 'vitest-plugin', 'cli']
 const [mode, vitestVersion = '5'] = process.argv.slice(2)
 
 // What it installs must be what an npm of today installs for this Node, and scripts must find this Node, not another.
@@ -40,9 +40,18 @@ try {
   const tarballs = pack(folder)
   const project = join(folder, 'project')
   cpSync(join(root, 'tools', 'consumer'), project, { recursive: true })
-  if (mode === '--npm') install(project, tarballs)
-  else link(project, tarballs)
+  const others = [`vitest@${vitestVersion}`, 'ws', 'typescript', '@types/node', '@types/ws']
+  const libraries = tarballs.filter(({ name }) => name !== 'cli')
+  if (mode === '--npm') install(project, libraries, others)
+  else link(project, libraries)
   run(project)
+  // It brings what is optional for others, whom it would do without here.
+  const commandLine = join(folder, 'command-line')
+  mkdirSync(commandLine)
+  const parts = tarballs.filter(({ name }) => name !== 'vitest-plugin')
+  if (mode === '--npm') install(commandLine, parts)
+  else link(commandLine, parts)
+  runCommandLine(commandLine)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
@@ -62,9 +71,8 @@ function pack(into: string): Tarball[] {
   })
 }
 
-function install(project: string, tarballs: readonly Tarball[]): void {
+function install(project: string, tarballs: readonly Tarball[], others: readonly string[] = []): void {
   writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
-  const others = [`vitest@${vitestVersion}`, 'ws', 'typescript', '@types/node', '@types/ws']
   execFileSync('npm', ['install', '--save-dev', '--no-audit', '--no-fund', ...tarballs.map(({ tarball }) => tarball), ...others], {
     cwd: project,
     env,
@@ -129,6 +137,16 @@ function run(project: string): void {
   assert(new RegExp(expected.join('\n')).test(text), `the wait failed, but not with what was expected:\n${text}`)
 
   console.log(`The packages work as published, on Node ${process.versions.node} with vitest ${version}`)
+}
+
+/** A command, with a codec that is a package of its own. */
+function runCommandLine(project: string): void {
+  const { bin } = JSON.parse(readFileSync(join(project, 'node_modules', '@midwire', 'cli', 'package.json'), 'utf8')) as {
+    readonly bin: { readonly midwire: string }
+  }
+  const main = join(project, 'node_modules', '@midwire', 'cli', bin.midwire)
+  node(project, main, 'run', '--codec', 'msgpack', '--', process.execPath, '-e', '')
+  console.log(`The command line works as published, on Node ${process.versions.node}`)
 }
 
 /** Runs a script on this Node; its output is shown where it fails. */
