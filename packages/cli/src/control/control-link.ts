@@ -51,7 +51,8 @@ export class ControlLink {
     }
     const method = Object.hasOwn(methods, name) ? methods[name] : undefined
     if (method === undefined) throw unknownMethod(name)
-    return method.run(this.#live(name), new Params(name, given, method.params))
+    const session = this.#live(name)
+    return unlessOver(session, method.run(session, new Params(name, given, method.params)))
   }
 
   #start(params: Params): object {
@@ -94,6 +95,17 @@ export class ControlLink {
     if (this.#session) return this.#session
     throw new RpcError(rpcCode.refused, `${method}: no interception is active on this connection; startInterception begins one`)
   }
+}
+
+/** Whoever calls is answered also where the session ends before there is a result. */
+function unlessOver(session: Session, result: unknown): unknown {
+  if (!(result instanceof Promise)) return result
+  const { over } = session
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(over.reason)
+    over.addEventListener('abort', stop)
+    result.then(resolve, reject).finally(() => over.removeEventListener('abort', stop))
+  })
 }
 
 /** @throws RpcError that says what else there is for a process that cannot be taken over */

@@ -173,6 +173,22 @@ describe('a session', () => {
     expect(await suite.notified('connectionClosed')).toMatchObject({ code: 1001 })
   })
 
+  test('that is stopped answers the calls that are under way', async () => {
+    await start()
+    const { connectionID } = await suite.notified('connectionOpened')
+    const { ruleID } = await suite.call('addRule', { start: 'onPing', verb: 'drop', modifiers: { optional: true } })
+    await suite.call('freeze', { connectionID })
+    const waiting = [
+      suite.call('waitFor', { what: 'clientMessage', timeout: 60_000 }),
+      suite.call('waitForHit', { ruleID, timeout: 60_000 }),
+      suite.call('expectNo', { what: 'request', for: 60_000 }),
+      suite.call('flushed', { connectionID }),
+    ].map(call => expect(call).rejects.toThrow('session 1 has been stopped meanwhile'))
+    await suite.call('mark')
+    await suite.call('stopInterception')
+    await Promise.all(waiting)
+  })
+
   test('tells of connections, and of how they end', async () => {
     const chat = await start()
     const { connectionID } = await suite.notified('connectionOpened')

@@ -64,7 +64,7 @@ export const methods: Readonly<Record<string, Method>> = {
   },
   connections: {
     params: [],
-    run: session => ({ connections: session.run(proxy => proxy.connections).map(connectionJson) }),
+    run: session => ({ connections: session.connections.map(connectionJson) }),
   },
   urlFor: {
     params: ['url'],
@@ -107,7 +107,7 @@ export const methods: Readonly<Record<string, Method>> = {
     async run(session, params) {
       const [handle, count] = [session.rule(params.string('ruleID')), params.optionalInteger('count', 1) ?? 1]
       if (!canWait(handle)) throw new RpcError(rpcCode.internal, 'waitForHit: this rule cannot be waited for')
-      await session.run(() => handle.waitForHit(count, timeoutOf(params)))
+      await session.run(() => handle.waitForHit(count, { ...timeoutOf(params), signal: session.over }))
       return stateOf(handle)
     },
   },
@@ -118,7 +118,12 @@ export const methods: Readonly<Record<string, Method>> = {
       const match = params.has('match') ? fromJson(params.raw('match')) : undefined
       const after = params.optionalInteger('after', -1)
       const nth = params.optionalInteger('nth', 1)
-      const options = { ...timeoutOf(params), ...(nth !== undefined && { nth }), ...(after !== undefined && { after: { seq: after } }) }
+      const options = {
+        ...timeoutOf(params),
+        signal: session.over,
+        ...(nth !== undefined && { nth }),
+        ...(after !== undefined && { after: { seq: after } }),
+      }
       const { found, json } = await session.run(proxy => wait(proxy, match, options))
       const seq = session.placeOf(found)
       return { ...json, ...(seq !== undefined && { seq }) }

@@ -32,6 +32,7 @@ export class Session {
   readonly #held: HeldThings
   /** Those that the suite was told of, with how they began to close. */
   readonly #open = new Map<Connection, object | undefined>()
+  readonly #over = new AbortController()
   readonly #claim: Disposable | undefined
   readonly #undecided: string[] = []
   readonly #begin: number
@@ -79,9 +80,14 @@ export class Session {
     engine.journal.append({ kind: 'note', at: engine.now(), scope: this.scope, connection, text })
   }
 
+  /** Closed ones included. */
+  get connections(): readonly Connection[] {
+    return this.#desk.engine.connections.filter(({ scope }) => scope === this.scope)
+  }
+
   /** @throws RpcError if there is none */
   connection(id: string): Connection {
-    const all = this.run(proxy => proxy.connections)
+    const all = this.connections
     const found = all.find(connection => connectionIDOf(connection) === id)
     if (found) return found
     const known = all.map(one => `"${connectionIDOf(one)}" (${one.url}, ${one.state})`).join(', ')
@@ -179,10 +185,16 @@ export class Session {
 
   // The end
 
+  /** Aborted at its end, with what calls are answered that are under way. */
+  get over(): AbortSignal {
+    return this.#over.signal
+  }
+
   /** Ends it: what is held goes on, connections are closed, later ones are refused. What must fail a test, as texts. */
   async stop(): Promise<string[]> {
     this.#phase = 'over'
     this.#claim?.[Symbol.dispose]()
+    this.#over.abort(new RpcError(rpcCode.refused, `${this.id} has been stopped meanwhile`))
     this.#questions.end()
     const failures = await this.#desk.finish(this.scope)
     this.#report()
@@ -201,8 +213,8 @@ export class Session {
     this.note('the control connection was lost: from here on everything passes')
     for (const ruleID of [...this.#rules.keys()]) this.removeRule(ruleID)
     for (const handle of this.#networks.values()) handle.dispose()
-    this.goOnline()
-    for (const connection of this.run(proxy => proxy.connections)) if (connection.state !== 'closed') connection.thaw()
+    for (const outage of this.#outages) outage.goOnline()
+    for (const connection of this.connections) if (connection.state !== 'closed') connection.thaw()
     this.#reportSoon()
   }
 
@@ -220,7 +232,7 @@ export class Session {
     setImmediate(() => {
       this.#isReportDue = false
       this.#report()
-      if (this.#phase === 'retired' && this.run(proxy => proxy.connections).every(({ state }) => state === 'closed')) void this.stop()
+      if (this.#phase === 'retired' && this.connections.every(({ state }) => state === 'closed')) void this.stop()
     })
   }
 
