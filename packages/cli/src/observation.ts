@@ -73,7 +73,11 @@ export async function observe(
   own: Pick<ProxyOptions, 'listen'> = {},
 ): Promise<Observation> {
   const authority = findAuthority(values)
-  trustMore(values['upstream-ca'] ?? [], authority, process.env)
+  const more = moreTrusted(values['upstream-ca'] ?? [], authority, process.env)
+  // It takes a while, which the command has begun with by then: no server is asked before.
+  setImmediate(() =>
+    tls.setDefaultCACertificates([...new Set([...tls.getCACertificates('default'), ...tls.getCACertificates('system'), ...more])]),
+  )
   // Node's own words for it; its warning would stand in the table.
   if (values.insecure === true) {
     process.env['NODE_NO_WARNINGS'] = '1'
@@ -161,7 +165,7 @@ function proxyOf(env: NodeJS.ProcessEnv): string | undefined {
 }
 
 /** Servers are trusted that the command would have trusted without us: by the system, by its variables, by the authority of this machine. */
-function trustMore(files: readonly string[], authority: AuthoritySource | undefined, env: NodeJS.ProcessEnv): void {
+function moreTrusted(files: readonly string[], authority: AuthoritySource | undefined, env: NodeJS.ProcessEnv): string[] {
   const told = ['SSL_CERT_FILE', 'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE', 'GIT_SSL_CAINFO', 'NODE_EXTRA_CA_CERTS', 'npm_config_cafile']
   const more = told.flatMap(name => certificatesIn(env[name]))
   for (const file of files) {
@@ -170,7 +174,7 @@ function trustMore(files: readonly string[], authority: AuthoritySource | undefi
     more.push(...found)
   }
   if (authority) more.push(...certificatesIn(authority.file))
-  tls.setDefaultCACertificates([...new Set([...tls.getCACertificates('default'), ...tls.getCACertificates('system'), ...more])])
+  return more
 }
 
 function certificatesIn(file: string | undefined): string[] {

@@ -147,6 +147,22 @@ describe('midwire run shows', () => {
   })
 })
 
+describe('midwire run trusts', () => {
+  test('servers that the command would trust, and others only where it is told to', async () => {
+    using folder = folderOf()
+    const authority = authorityIn(folder.path)
+    await using served = await serve((_request, response) => response.end('hello'), authority.issue('localhost'))
+    const ask = ['--', 'curl', '--silent', `${served.origin}/`]
+    const wary = await midwire(['run', ...ask])
+    expect(wary.output).toBe('')
+    expect(wary.errors).toMatch(/TLS to localhost failed/)
+    expect((await midwire(['run', '--upstream-ca', authority.cert, ...ask])).output).toBe('hello')
+    expect((await midwire(['run', '-k', ...ask])).output).toBe('hello')
+    expect((await midwire(['run', ...ask], { env: { SSL_CERT_FILE: authority.cert } })).output).toBe('hello')
+    await expect(run.run(['--upstream-ca', folder.file('none'), '--', 'true'])).rejects.toThrow('expected a file with certificates in PEM')
+  })
+})
+
 describe('midwire run applies', () => {
   test('the rules of a file, with types or without', async () => {
     using folder = folderOf()
