@@ -6,6 +6,7 @@ import type { Block } from '../suite-hooks.ts'
 import { hookClock, TestClock } from '../test-clock.ts'
 import type { Clock } from '../test-clock.ts'
 import { annotate, tellsItself } from '../wire-annotation.ts'
+import { pageError } from './page-error.ts'
 import { PageLink } from './page-link.ts'
 import type { PageProxy, Reckoning } from './page-proxy.ts'
 
@@ -22,7 +23,7 @@ let link: PageLink | undefined
 function lineOf(): PageLink {
   if (link) return link
   const mode: { readonly token: string } | undefined = inject('midwire:browser')
-  if (!mode) throw badUse('useInterceptionProxy() in a page needs midwire() among the plugins of vitest.config.ts')
+  if (!mode) throw pageError('MIDWIRE_BAD_USE', 'useInterceptionProxy() in a page needs midwire() among the plugins of vitest.config.ts')
   return (link = new PageLink(mode.token, () => clock.remaining()))
 }
 
@@ -50,7 +51,7 @@ export class PageCoverage {
     const stand: object = {}
     const target = (): object => {
       if (this.#target) return this.#target
-      throw badUse('the proxy is used outside of a test or hook; what it does needs a test that it belongs to')
+      throw pageError('MIDWIRE_BAD_USE', 'the proxy is used outside of a test or hook; what it does needs a test that it belongs to')
     }
     this.proxy = new Proxy(stand, {
       get: (_stand, name) => (name === 'then' ? undefined : (Reflect.get(target(), name) as unknown)),
@@ -96,7 +97,8 @@ export class PageCoverage {
   async #coverTest(run: () => Promise<void>, context: TestContext): Promise<void> {
     const { task } = context
     if (!this.#target) return run()
-    if (clock !== hookClock) throw badUse('tests of a page that runs a proxy cannot be concurrent: nothing tells their connections apart')
+    if (clock !== hookClock)
+      throw pageError('MIDWIRE_BAD_USE', 'tests of a page that runs a proxy cannot be concurrent: nothing tells their connections apart')
     const own = new TestClock(task)
     clock = own
     try {
@@ -114,10 +116,6 @@ export class PageCoverage {
       clock = hookClock
     }
   }
-}
-
-function badUse(text: string): Error {
-  return Object.assign(new Error(text), { name: 'MidwireError [MIDWIRE_BAD_USE]', code: 'MIDWIRE_BAD_USE' })
 }
 
 function throwAll(errors: readonly Error[]): void {
