@@ -26,8 +26,9 @@ describe('midwire run runs a command as it is', () => {
   })
 
   test('with its exit code, or 128 and the number of its signal', async () => {
-    expect((await midwire(['run', '--', node, '-e', 'process.exit(7)'])).code).toBe(7)
-    expect((await midwire(['run', '--', node, '-e', 'process.kill(process.pid, "SIGKILL")'])).code).toBe(137)
+    const outcome = (script: string): Promise<object> => midwire(['run', '--', node, '-e', script])
+    expect(await outcome('process.exit(7)')).toMatchObject({ code: 7, errors: '' })
+    expect(await outcome('process.kill(process.pid, "SIGKILL")')).toMatchObject({ code: 137, errors: '' })
   })
 
   test('and says what is to do where it cannot be started', async () => {

@@ -24,15 +24,16 @@ describe('a tap', () => {
   test('is given the bytes of either side as they come, and their ends', async () => {
     await using server = await echoServer()
     await using engine = await startProxy({ adoptUnscoped: true })
-    const seen: { url: string; client: Promise<Buffer>; server: Promise<Buffer> }[] = []
+    const seen: { url: string; fromClient: ReadableStream<Uint8Array>; fromServer: ReadableStream<Uint8Array> }[] = []
     using _tap = engine.tap(({ url }, fromClient, fromServer) => {
-      seen.push({ url, client: buffer(fromClient), server: buffer(fromServer) })
+      seen.push({ url, fromClient, fromServer })
     })
     const url = `ws://127.0.0.1:${server.port}/a?b=1`
     expect(await converse(url, ['one', 'two'])).toEqual(['one', 'two'])
     expect(seen.map(one => one.url)).toEqual([url])
-    expect((await seen[0]!.server).subarray(0, 10)).toEqual(Buffer.from('\x81\x03one\x81\x03two', 'latin1'))
-    const fromClient = await seen[0]!.client
+    // Late, and still from the start.
+    expect((await buffer(seen[0]!.fromServer)).subarray(0, 10)).toEqual(Buffer.from('\x81\x03one\x81\x03two', 'latin1'))
+    const fromClient = await buffer(seen[0]!.fromClient)
     expect([fromClient[0], fromClient[1]]).toEqual([0x81, 0x80 | 3])
     expect(fromClient.length).toBe(9 + 9 + 8)
   })
