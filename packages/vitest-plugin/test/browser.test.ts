@@ -16,7 +16,7 @@ describe.skipIf(!isThere)(`in a page of vitest's browser mode${isThere ? '' : ` 
     const passed = run.results.tests.filter(({ name }) => !name.startsWith('failing.fixture.ts'))
     expect(run.failures.filter(failure => !failure.startsWith('failing.fixture.ts'))).toEqual([])
     expect(passed.map(({ state }) => state)).toEqual(passed.map(() => 'passed'))
-    expect(passed.length).toBe(16)
+    expect(passed.length).toBe(17)
   })
 
   test('a wait that is not met says what was seen, at its line', () => {

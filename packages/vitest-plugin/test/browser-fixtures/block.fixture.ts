@@ -34,6 +34,17 @@ describe('a block with a codec of the page’s own', () => {
     client.close()
   })
 
+  test('what the page asks while the wire waits for it has its turn after that', async () => {
+    const client = new SafeClient()
+    await client.heard(1)
+    await proxy.waitForServerMessage(words => words.includes('CONNECTED'))
+    client.send(7)
+    // The message has come, and is to be decoded.
+    for (const until = performance.now() + 200; performance.now() < until;);
+    await proxy.waitForClientMessage(words => words.includes('7'))
+    client.close()
+  })
+
   test('a connection tells all that it is asked, and does what it is told', async () => {
     const client = new WebSocket('wss://chat.example.com/room?v=6')
     const connection = await proxy.waitForConnection({ path: '/room' })

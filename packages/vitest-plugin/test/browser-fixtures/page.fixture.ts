@@ -106,6 +106,7 @@ test('places in the order of what was seen are known again', async () => {
   client.close()
   const closing = await proxy.waitForClose({ from: 'client' }, { after: ack })
   expect(closing).toMatchObject({ code: 1005, reason: '' })
+  await proxy.expectNoServerMessage({}, { after: closing })
 })
 
 test('matchers look at what the page has sent and got', async () => {
