@@ -24,6 +24,12 @@ export class LiveOutage {
     return words[this.#options.error ?? 'refused']
   }
 
+  /** How what is open ends; `undefined`: it stays, and is mute. */
+  get how(): 'fin' | 'rst' | undefined {
+    const { end = 'fin' } = this.#options
+    return end === 'silent' ? undefined : end
+  }
+
   covers(scope: Scope, host: string, port: number): boolean {
     return !this.scope.ended && this.scope.isRelatedTo(scope) && isHost(this.#options.hosts, host, port)
   }

@@ -186,6 +186,31 @@ describe('conditions', () => {
     expect(`${failure?.cause.message} ${failure?.cause.code}`).toContain(said)
   })
 
+  test('a request of a test without a network fails on a connection, too, that another had opened', async () => {
+    let asked = 0
+    const server = http.createServer((_request, response) => {
+      asked++
+      response.end('ok')
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const proxy = await capture()
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    onTestFinished(() => agent.destroy())
+    const { port } = server.address() as net.AddressInfo
+    const get = async (through: http.Agent | false = agent): Promise<void> => {
+      const [response] = (await once(http.get({ host: '127.0.0.1', port, agent: through }), 'response')) as [http.IncomingMessage]
+      await once(response.resume(), 'end')
+    }
+    const [one, other] = [proxy.openScope('one'), proxy.openScope('other')]
+    await proxy.run(one, () => get())
+    proxy.goOffline(other)
+    await expect(proxy.run(other, () => get())).rejects.toThrow(/ECONNRESET|socket hang up|ECONNREFUSED/)
+    expect(asked).toBe(1)
+    await proxy.run(one, () => get(false))
+  })
+
   test('a black hole is what undici calls a headers timeout, and what came in time a body timeout', async () => {
     const { proxy } = await echoHost()
     const agent = new Agent({ headersTimeout: 100, bodyTimeout: 100 })

@@ -1,7 +1,7 @@
 import type { Destination } from '../capture/inbound.ts'
 import type { Connection } from '../connection.ts'
 import { describeConditions } from '../fault/conditions.ts'
-import { isHost, showHosts } from '../fault/host-match.ts'
+import { showHosts } from '../fault/host-match.ts'
 import type { NetworkConditions, NetworkHandle, Outage, OutageOptions } from '../fault/network-conditions.ts'
 import type { Scope } from '../scope.ts'
 import type { Side } from '../side.ts'
@@ -54,7 +54,11 @@ export class Network {
 
   /** A client has been accepted. */
   open(client: Leg, facts: RoadFacts): Road {
-    const road = new Road(client, facts, changed => this.#apply(changed))
+    const road = new Road(client, facts, changed => {
+      // A pooled connection may be used by a test that has no network.
+      for (const outage of this.#outages) this.#cut(changed, outage)
+      this.#apply(changed)
+    })
     this.#roads.add(road)
     client.raw.once('close', () => this.#forget(road))
     this.#apply(road)
@@ -122,13 +126,7 @@ export class Network {
     this.#outages.add(outage)
     const where = hosts === undefined ? '' : ` for ${showHosts(hosts)}`
     this.#options.note(undefined, scope, `network${where}: offline (${outage.text})`)
-    for (const road of this.#roads) {
-      if (end === 'silent' || !road.scope || !scope.isRelatedTo(road.scope)) continue
-      const gone = road.legs.filter(at => isHost(hosts, at.host, at.port))
-      if (gone.length === 0) continue
-      this.#noteLoss(road, gone[0]?.host ?? '')
-      for (const { leg } of gone) leg.top.cut(end)
-    }
+    for (const road of this.#roads) this.#cut(road, outage)
     const goOnline = (): void => {
       if (!this.#outages.delete(outage)) return
       if (hole) this.#stop(hole)
@@ -165,6 +163,17 @@ export class Network {
     for (const live of ending) live.end()
     if (involved.length === 0) return undefined
     return farewell(Promise.all(involved.flatMap(road => road.legs.flatMap(({ leg }) => leg.top.link?.flushed() ?? []))))
+  }
+
+  /** Ends what leads where the network is away. */
+  #cut(road: Road, outage: LiveOutage): void {
+    const { scope } = road
+    const { how } = outage
+    if (!scope || !how) return
+    const gone = road.legs.filter(({ leg, host, port }) => !leg.closed && outage.covers(scope, host, port))
+    if (gone.length === 0) return
+    this.#noteLoss(road, gone[0]?.host ?? '')
+    for (const { leg } of gone) leg.top.cut(how)
   }
 
   #noteLoss(road: Road, host: string): void {
