@@ -87,7 +87,8 @@ describe('offline', () => {
     const { proxy, run } = await bed()
     await run('first', async () => {
       proxy.goOffline()
-      expect(await codeOf(fetch(`https://${host}/`))).toBe('ECONNREFUSED')
+      // The fetch of Node 22 may connect on behalf of an earlier one, and is cut off then.
+      expect(await codeOf(fetch(`https://${host}/`))).toMatch(/^(?:ECONNREFUSED|UND_ERR_SOCKET)$/)
       proxy.goOnline()
       expect((await fetch(`https://${host}/`)).status).toBe(200)
       {
