@@ -3,7 +3,7 @@ import { parseUpstream, type Upstream } from '../capture/route.ts'
 import type { EngineContext } from '../engine-context.ts'
 import { messageOf, MidwireError, nameOf } from '../errors.ts'
 import type { Leg } from '../io/leg.ts'
-import { Pump } from '../io/pump.ts'
+import { startWebSocket } from '../io/start-web-socket.ts'
 import type { WireConnection } from '../io/wire-connection.ts'
 import { ruleLabel } from '../rule/rule-label.ts'
 import type { HandshakeAction } from '../rule/rule.ts'
@@ -87,20 +87,12 @@ export async function openWebSocket(
 
   const protocol = response.headers['sec-websocket-protocol'] ?? ''
   writeSwitch(client, response, withHeader(response.rawHeaders, 'sec-websocket-extensions', header))
-  const pump = new Pump({
-    session: engine.startSession(connection, protocol, agreement),
+  startWebSocket(engine, connection, {
     legs: { client, server: link.leg },
-    tap: engine.taps.open(connection),
-    clock: engine.clock,
-    decisionTimeout: engine.decisionTimeout,
-    onFailure: (rule, error, message) => engine.fail({ scope: rule?.scope ?? scope, rule, error, message }),
-    onOver: () => connection.markClosed(),
-    onClosing: () => connection.markClosing(),
-    inScope: turn => engine.runRules(scope, turn),
+    protocol,
+    agreement,
+    head: { client: early.take(), server: answer.head },
   })
-  connection.open(pump, protocol)
-  engine.sockets.opened(connection)
-  pump.start({ client: early.take(), server: answer.head })
 }
 
 /** Where the handshake goes and as what; `undefined` if a rule has answered it. */

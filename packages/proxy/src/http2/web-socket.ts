@@ -7,7 +7,7 @@ import { fieldOf, fieldsOf, withHeader } from '../http/raw-headers.ts'
 import { rewriteRequest } from '../http/rewritten-request.ts'
 import type { Body, Cut, RequestHead, ResponseHead } from '../http/sides.ts'
 import type { Target } from '../http/target.ts'
-import { Pump } from '../io/pump.ts'
+import { startWebSocket } from '../io/start-web-socket.ts'
 import type { WireConnection } from '../io/wire-connection.ts'
 import { ruleLabel } from '../rule/rule-label.ts'
 import type { Scope } from '../scope.ts'
@@ -95,20 +95,7 @@ export async function openWebSocketStream(engine: EngineContext, door: StreamDoo
   const legs = { client: new ExchangeLeg({ incoming: client.body.stream, outgoing, cut: cut => client.cut(cut) }), server }
   answer.request.onClosed(cut => legs.server.over(cut?.how))
   client.onOver(cut => legs.client.over(cut?.how))
-  const pump = new Pump({
-    session: engine.startSession(connection, protocol, agreement),
-    legs,
-    tap: engine.taps.open(connection),
-    clock: engine.clock,
-    decisionTimeout: engine.decisionTimeout,
-    onFailure: (rule, error, message) => engine.fail({ scope: rule?.scope ?? scope, rule, error, message }),
-    onOver: () => connection.markClosed(),
-    onClosing: () => connection.markClosing(),
-    inScope: turn => engine.runRules(scope, turn),
-  })
-  connection.open(pump, protocol)
-  engine.sockets.opened(connection)
-  pump.start({ client: Buffer.alloc(0), server: Buffer.alloc(0) })
+  startWebSocket(engine, connection, { legs, protocol, agreement, head: { client: Buffer.alloc(0), server: Buffer.alloc(0) } })
 }
 
 function ask(upstream: Http2Upstream, head: RequestHead, begun: (request: Http2Request) => void): Promise<Answer> {
