@@ -1,4 +1,5 @@
 import { isIP, Socket } from 'node:net'
+import { dialling } from './dialling.ts'
 import type { BlockList, TcpNetConnectOpts } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
@@ -86,7 +87,6 @@ export class CapturedSocket implements Inbound {
   }
 
   dial(to?: TcpNetConnectOpts): Promise<Socket> {
-    const { promise, resolve, reject } = Promise.withResolvers<Socket>()
     const { client, dial } = this.#captured
     const { keepAlive, keepAliveInitialDelay } = dial
     const blockList = to ? undefined : (Reflect.get(client, 'blockList') as BlockList | undefined)
@@ -97,28 +97,7 @@ export class CapturedSocket implements Inbound {
       ...(blockList && { blockList }),
     })
     if (this.#captured.mirrored && !to) mirror(upstream, client)
-    const settle = (): void => {
-      this.gone.removeEventListener('abort', aborted)
-      upstream.off('error', failed).off('connect', connected)
-    }
-    const aborted = (): void => {
-      settle()
-      upstream.destroy()
-      reject(this.gone.reason)
-    }
-    const failed = (error: Error): void => {
-      settle()
-      reject(error)
-    }
-    const connected = (): void => {
-      settle()
-      resolve(upstream)
-    }
-    upstream.once('error', failed).once('connect', connected)
-    this.gone.addEventListener('abort', aborted)
-    if (this.gone.aborted) aborted()
-    else begin(upstream, to ?? dial, failed)
-    return promise
+    return dialling(upstream, this.gone, failed => begin(upstream, to ?? dial, failed))
   }
 
   accept(upstream?: Peer): Promise<Socket> {

@@ -1,4 +1,5 @@
 import { Socket, type LookupFunction, type TcpNetConnectOpts } from 'node:net'
+import { dialling } from '../capture/dialling.ts'
 import type { ConnectionOptions } from 'node:tls'
 import type { ConnectFailure } from '../capture/connect-failure.ts'
 import { STEPS } from '../capture/hold.ts'
@@ -73,31 +74,9 @@ export class ChildClient implements Inbound {
     const { dial, looksUp } = this.#socket.opening
     const lookup = !to && looksUp ? lookupOf(await this.#socket.lookUp()) : undefined
     const options = to ?? { ...this.destination, ...dial, ...(lookup && { lookup }) }
-    const { promise, resolve, reject } = Promise.withResolvers<Socket>()
     const upstream = new Socket({ allowHalfOpen: true, noDelay: true })
     if (!to) this.#mirror(upstream)
-    const settle = (): void => {
-      this.gone.removeEventListener('abort', aborted)
-      upstream.off('error', failed).off('connect', connected)
-    }
-    const aborted = (): void => {
-      settle()
-      upstream.destroy()
-      reject(this.gone.reason)
-    }
-    const failed = (error: Error): void => {
-      settle()
-      reject(error)
-    }
-    const connected = (): void => {
-      settle()
-      resolve(upstream)
-    }
-    upstream.once('error', failed).once('connect', connected)
-    this.gone.addEventListener('abort', aborted)
-    if (this.gone.aborted) aborted()
-    else connectUpstream(upstream, options)
-    return promise
+    return dialling(upstream, this.gone, () => connectUpstream(upstream, options))
   }
 
   async accept(upstream?: Socket): Promise<Socket> {
